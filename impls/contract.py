@@ -1,0 +1,96 @@
+"""The few types that every implementation meets. NumPy only; no framework is imported here.
+
+A backend is a folder `impls/<backend>/`:
+
+- `__init__.py` declares `BACKEND`, a `Backend`. It imports no framework, so that listing costs nothing.
+- `runtime.py` has `configure(variant, num_threads, device)` and the class `Program`, and imports the framework.
+- `<model>.py`, one per net, has the functions of `Implementation`, in that order.
+
+Canonical arrays, the only ones that cross a folder's border, are NumPy: dense weights (in, out), convolutions OIHW,
+transposed convolutions IOHW (the OIHW kernel of the convolution that they transpose), images NCHW.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from impls.specs import ModelSpec
+
+Arrays = Mapping[str, np.ndarray]
+"""Canonical arrays by name: parameters, gradients, statistics, optimizer slots, or the entries of a batch."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to run a backend's nets: the same functions, executed in another mode."""
+
+    name: str
+    mode: Literal["eager", "graph", "compiled"]
+    requires: tuple[str, ...]  # top-level modules that must be installed; the worker imports no other framework
+    headline: bool = False
+    lane: Literal["as-written", "tuned"] = "as-written"
+    models: tuple[str, ...] | None = None  # None: every model of the backend
+    env: tuple[tuple[str, str], ...] = ()  # set in the worker before the import
+
+
+@dataclass(frozen=True)
+class Backend:
+    """What a folder under `impls/` offers."""
+
+    title: str
+    variants: tuple[Variant, ...]
+
+
+class Implementation(Protocol):
+    """The functions of one file `impls/<backend>/<model>.py`. `net` is whatever that framework calls a model's state.
+
+    `batch` maps "x" and "y" (and for the U-Net "dropout", the mask of kept units) to arrays in the backend's own layout.
+    """
+
+    def build(self, spec: ModelSpec, params: Arrays) -> Any:
+        """Make the net from canonical parameters and statistics, in their dtype."""
+
+    def forward(self, net: Any, batch: Any) -> Any:
+        """Predict in eval mode; no gradient is recorded."""
+
+    def loss(self, net: Any, batch: Any) -> Any:
+        """Return the scalar training loss (train mode: batch statistics, dropout)."""
+
+    def gradients(self, net: Any, batch: Any) -> Any:
+        """Return (loss, gradients) without updating anything."""
+
+    def train_step(self, net: Any, batch: Any) -> Any:
+        """Update parameters, slots and statistics once; return the loss from before the update."""
+
+
+class Program(Protocol):
+    """One built net in one variant, as a worker drives it: `impls/<backend>/runtime.py` defines the class."""
+
+    def __init__(self, implementation: Any, spec: ModelSpec, params: Arrays, variant: Variant) -> None:
+        """The stage `build`. The dtype of `params` (float32 or float64) is the precision of everything."""
+
+    def prepare(self, batch: Arrays) -> Any:
+        """Return `batch` as host arrays in the backend's layout, as its data loader would hand them over. Untimed."""
+
+    def compile(self, phase: str, batch: Any) -> None:
+        """Trace and compile `phase` ("forward", "train_step") ahead of time, without running it; else do nothing."""
+
+    def forward(self, batch: Any) -> Any:
+        """Run `forward` in this variant's mode. May return before the work is done."""
+
+    def gradients(self, batch: Any) -> tuple[Any, Mapping[str, Any]]:
+        """Return (loss, gradients by canonical name) in this variant's mode, without updating anything."""
+
+    def train_step(self, batch: Any) -> Any:
+        """Run `train_step` in this variant's mode and keep the new state. May return before the work is done."""
+
+    def synchronize(self) -> None:
+        """Wait until every output and every updated parameter is computed."""
+
+    def to_numpy(self, value: Any, kind: str = "plain") -> np.ndarray:
+        """Return an array of the given kind (`specs.TensorSpec.kind`, "image" or "plain") in canonical layout."""
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return canonical copies of all parameters, statistics, and slots ("velocity/NAME", "m/NAME", "v/NAME")."""
