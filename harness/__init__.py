@@ -1,0 +1,1 @@
+"""How it is measured: workers, certificates, the schedule, the result document. Imports no framework."""

@@ -1,0 +1,255 @@
+"""Proves that a program computes the specified function, before anyone looks at its speed.
+
+Two gates (the reasons are in docs/equivalence.md):
+
+1. float64: every quantity agrees with the NumPy oracle to `FLOAT64_LIMIT`. Two different functions do not; two
+   roundings of one function do.
+2. float32: the error against the float64 oracle is at most `FLOAT32_FACTOR` times the error that the oracle itself
+   makes in float32, as is and with its initial parameters moved by one unit in the last place.
+"""
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from itertools import chain
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from harness.problem import Problem
+from harness.worker import unpack
+from harness.workers import Worker
+from impls import registry
+
+FLOAT64_LIMIT = 1e-10
+FLOAT32_FACTOR = 8.0
+FLOAT32_EPS = float(np.finfo(np.float32).eps)
+NUM_PERTURBED = 2
+PHASES = ("train_step", "forward")
+CALL_TIMEOUT_S = 600.0
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """One quantity of one program, compared.
+
+    Attributes:
+        quantity: `forward@K`, `loss@0`, `loss@1..K`, `grad@0/NAME`, `state@K/NAME`; @K: after K training steps.
+        rel_error: ‖measured − oracle‖ / ‖oracle‖; for losses over the initial loss; None if not comparable.
+        detail: why it is not comparable, or the worst element with both values when the limit is exceeded.
+    """
+
+    model: str
+    size: str
+    variant: str
+    precision: str
+    device: str
+    quantity: str
+    rel_error: float | None
+    limit: float
+    passed: bool
+    detail: str | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the certificate as the result document holds it."""
+        return asdict(self)
+
+
+class Oracle:
+    """The float64 reference for one problem, kept on disk, and the error that the reference makes in float32.
+
+    Use it as a context manager; `prepare` computes everything in workers of its own.
+    """
+
+    def __init__(self, problem: Problem, num_steps: int, num_threads: int) -> None:
+        self.problem = problem
+        self.num_steps = num_steps
+        self.num_threads = num_threads
+        self.float32_error: dict[str, float] = {}
+        self._names: dict[str, Path] = {}
+
+    def __enter__(self) -> Self:
+        self._folder = tempfile.TemporaryDirectory(prefix="likeforlike-oracle-")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._folder.cleanup()
+
+    def prepare(self) -> None:
+        """Run the reference in float64, in float32, and in float32 from perturbed parameters."""
+        entry = next(entry for entry in registry.variants().values() if entry.backend == "reference")
+        with Worker(entry, self.num_threads, "cpu") as worker:
+            worker.start()
+            for quantity, array in self._trace(worker, "float64", 0):
+                path = Path(self._folder.name) / f"{len(self._names)}.npy"
+                np.save(path, array)
+                self._names[quantity] = path
+            for perturbation in range(NUM_PERTURBED + 1):
+                for quantity, array in self._trace(worker, "float32", perturbation):
+                    error, _ = relative_error(array, self[quantity], self.scale(quantity))
+                    own = self.float32_error.get(quantity, FLOAT32_EPS)
+                    self.float32_error[quantity] = max(own, error if error is not None else own)
+
+    def _trace(self, worker: Worker, precision: str, perturbation: int) -> Iterator[tuple[str, np.ndarray]]:
+        open_program(worker, self.problem, "oracle", precision, perturbation)
+        yield from trace_start(worker, "oracle")
+        yield from trace_steps(worker, "oracle", self.num_steps, num_taken=0)
+        worker.call("close", key="oracle")
+
+    def __getitem__(self, quantity: str) -> np.ndarray:
+        return np.load(self._names[quantity], mmap_mode="r")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def scale(self, quantity: str) -> float | None:
+        """Return what errors are relative to, if not the quantity's own norm.
+
+        A loss that training has sunk under the rounding floor has no meaningful digit of its own: losses are compared
+        on the scale of the first one.
+        """
+        return abs(float(self["loss@0"])) if quantity.startswith("loss@") else None
+
+    def limit(self, quantity: str, precision: str) -> float:
+        """Return the largest relative error that passes."""
+        if precision == "float64":
+            return FLOAT64_LIMIT
+        return FLOAT32_FACTOR * self.float32_error.get(quantity, FLOAT32_EPS)
+
+
+def open_program(worker: Worker, problem: Problem, key: str, precision: str, perturbation: int = 0) -> float:
+    """Build the problem's net in a worker under the name `key`; returns the seconds of the stage `build`."""
+    spec = problem.spec
+    return worker.call(
+        "open",
+        CALL_TIMEOUT_S,
+        key=key,
+        model=spec.model,
+        size=spec.size,
+        batch_size=spec.batch_size,
+        **problem.packed(precision, perturbation),
+    )
+
+
+def trace_start(worker: Worker, key: str) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield (quantity, array) for prediction, loss and gradients of a program that has taken no step."""
+    yield from _take(worker, worker.call("trace_start", CALL_TIMEOUT_S, key=key))
+
+
+def trace_steps(worker: Worker, key: str, num_steps: int, num_taken: int) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield (quantity, array) for state and prediction after one step and after `num_steps`, and the losses between.
+
+    `num_taken` says how many steps the program has taken already: 0 or 1.
+    """
+    for last in sorted({1, num_steps}):
+        yield from _take(worker, worker.call("trace_steps", CALL_TIMEOUT_S, key=key, first=num_taken, last=last))
+        num_taken = last
+
+
+def _take(worker: Worker, quantities: list[str]) -> Iterator[tuple[str, np.ndarray]]:
+    yield from ((quantity, unpack(worker.call("take", quantity=quantity))) for quantity in quantities)
+
+
+def relative_error(
+    measured: np.ndarray, reference: np.ndarray, scale: float | None = None
+) -> tuple[float | None, str | None]:
+    """Compare two arrays in float64.
+
+    Returns:
+        (‖measured − reference‖ / ‖reference‖, the worst element in words), or (None, reason) when the two cannot be
+        compared. `scale` replaces the norm: then the largest difference counts, over `scale`.
+    """
+    if measured.shape != reference.shape:
+        return None, f"shape {measured.shape}, expected {reference.shape}"
+    if measured.size == 0:
+        return None, "empty"
+    num_bad = int(measured.size - np.isfinite(measured).sum())
+    if num_bad:
+        return None, f"{num_bad} of {measured.size} values are NaN or infinite"
+    difference = np.abs(measured.astype(np.float64) - reference)
+    worst = np.unravel_index(int(difference.argmax()), difference.shape)
+    index = ", ".join(str(int(i)) for i in worst)
+    detail = f"worst element [{index}]: {float(measured[worst])!r}, expected {float(reference[worst])!r}"
+    if scale is not None:
+        norm, distance = scale, float(difference.max())
+    else:
+        norm, distance = float(np.linalg.norm(reference)), float(np.linalg.norm(difference))
+    if norm == 0:
+        return (0.0, detail) if distance == 0 else (None, f"expected zeros; {detail}")
+    return distance / norm, detail
+
+
+def certify(
+    worker: Worker, oracle: Oracle, precision: str, quantities: Iterable[tuple[str, np.ndarray]]
+) -> list[Certificate]:
+    """Compare what a worker computed with the oracle, quantity by quantity. One that was left out fails."""
+    spec = oracle.problem.spec
+    findings: dict[str, tuple[float | None, str | None]] = dict.fromkeys(oracle, (None, "was not computed"))
+    for quantity, array in quantities:
+        if quantity not in findings:
+            findings[quantity] = None, "the oracle has no such quantity"
+        elif array.dtype != precision:
+            findings[quantity] = None, f"dtype {array.dtype}, expected {precision}"
+        else:
+            findings[quantity] = relative_error(array, oracle[quantity], oracle.scale(quantity))
+    certificates = []
+    for quantity, (error, detail) in findings.items():
+        limit = oracle.limit(quantity, precision)
+        passed = error is not None and error <= limit
+        certificates.append(
+            Certificate(
+                model=spec.model,
+                size=spec.size,
+                variant=worker.entry.name,
+                precision=precision,
+                device=worker.facts["device"],
+                quantity=quantity,
+                rel_error=error,
+                limit=limit,
+                passed=passed,
+                detail=None if passed else detail,
+            )
+        )
+    return certificates
+
+
+def launch(worker: Worker, problem: Problem) -> dict[str, dict[str, float]]:
+    """Take the float32 program `timed` through its cold stages, once; returns seconds by phase and stage.
+
+    The training step comes first: it is the one whose first call is really cold.
+    """
+    build_s = open_program(worker, problem, "timed", "float32")
+    stages = {}
+    for phase in PHASES:
+        compile_s = worker.call("compile", CALL_TIMEOUT_S, key="timed", phase=phase)
+        first_step_s = worker.call("first_step", CALL_TIMEOUT_S, key="timed", phase=phase)
+        stages[phase] = {
+            "import_s": worker.facts["import_s"],
+            "build_s": build_s,
+            "compile_s": compile_s,
+            "first_step_s": first_step_s,
+        }
+    return stages
+
+
+def prove(worker: Worker, oracle: Oracle) -> list[Certificate]:
+    """Pass both gates with a worker whose program `timed` was launched; it has taken one training step.
+
+    float32: the very program that will be timed goes on to step K; what must be seen before the first step comes from
+    a second build of it. float64: a third build, of the same functions in the same variant.
+    """
+    open_program(worker, oracle.problem, "initial", "float32")
+    start = trace_start(worker, "initial")
+    steps = trace_steps(worker, "timed", oracle.num_steps, num_taken=1)
+    certificates = certify(worker, oracle, "float32", chain(start, steps))
+    worker.call("close", key="initial")
+    open_program(worker, oracle.problem, "float64", "float64")
+    start = trace_start(worker, "float64")
+    steps = trace_steps(worker, "float64", oracle.num_steps, num_taken=0)
+    certificates += certify(worker, oracle, "float64", chain(start, steps))
+    worker.call("close", key="float64")
+    return certificates

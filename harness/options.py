@@ -1,0 +1,102 @@
+"""The options that `pytest --benchmark` and `python -m harness` share, and what is wrong with a value."""
+
+import argparse
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from harness import presets
+
+
+class OptionError(ValueError):
+    """A bad value; the message is one line that says what to write instead."""
+
+
+def add_to(add: Callable[..., Any]) -> None:
+    """Declare the shared options with an `add_argument`-like function. Values are checked in `parse`."""
+    names = ", ".join(presets.PRESETS)
+    add("--preset", metavar="NAME", default="default", help=f"how much to do: {names} (default: default)")
+    add("--models", "--model", metavar="M,…", help="nets, separated by commas (default: all)")
+    add("--variants", "--variant", metavar="V,…", help="variants, separated by commas (default: the preset's)")
+    add("--threads", metavar="N", help="threads of every framework (default: the physical cores)")
+    add("--device", metavar="D", default="auto", help="auto, cpu or gpu (default: auto)")
+    add("--seed", metavar="N", default="0", help="seed of parameters, batches and order (default: 0)")
+    add("--csv", metavar="FILE", help="sign-language MNIST for the autoencoder, instead of scikit-learn's digits")
+
+
+def parse(values: argparse.Namespace) -> dict[str, Any]:
+    """Turn option values into the arguments of `run.Run` (all but `command`).
+
+    Raises:
+        OptionError: for the first bad value.
+    """
+    from harness import environment
+    from impls import registry, specs
+
+    try:
+        preset = presets.get(values.preset)
+        models = _names(values.models) or list(specs.MODELS)
+        for model in models:
+            if model not in preset.sizes:
+                raise OptionError(f"unknown model {model!r}; choose from {', '.join(specs.MODELS)}")
+        names = _names(values.variants)
+        variants = registry.find_variants(names)
+    except ValueError as error:
+        raise OptionError(str(error)) from error
+    if names is None and preset.headline_only:
+        variants = [entry for entry in variants if entry.variant.headline]
+    num_threads = environment.default_num_threads() if values.threads is None else _whole(values.threads, "--threads", 1)
+    if values.csv is not None and not Path(values.csv).is_file():
+        raise OptionError(f"--csv {values.csv}: there is no such file")
+    return {
+        "preset": preset,
+        "models": models,
+        "variants": variants,
+        "num_threads": num_threads,
+        "device": _device(values.device),
+        "seed": _whole(values.seed, "--seed", 0),
+        "csv": values.csv,
+    }
+
+
+def check_writable(folder: Path) -> None:
+    """Make sure that a file can be written below `folder` before hours of measuring; raises OptionError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OptionError(f"cannot write to {folder} ({error.strerror}); choose another with --report-dir") from error
+
+
+def _names(value: str | None) -> list[str] | None:
+    """Split a comma-separated list; an empty one counts as not given, a repeated name once."""
+    if value is None:
+        return None
+    return list(dict.fromkeys(name.strip() for name in value.split(",") if name.strip())) or None
+
+
+def _whole(text: str, option: str, least: int) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = least - 1
+    if number < least:
+        raise OptionError(f"{option} {text}: give a whole number, {least} or more")
+    most = os.cpu_count() or 1
+    if option == "--threads" and number > most:
+        raise OptionError(f"--threads {text}: this machine has {most} logical cores; give {most} or fewer")
+    return number
+
+
+def _device(name: str) -> str:
+    from harness import environment
+
+    if name not in ("auto", "cpu", "gpu"):
+        raise OptionError(f"unknown device {name!r}; choose from auto, cpu, gpu")
+    has_gpu = bool(environment.gpus()) if name != "cpu" else False
+    if name == "gpu" and not has_gpu:
+        raise OptionError("--device gpu: nvidia-smi lists no GPU here; install its driver, or use --device cpu")
+    return "gpu" if has_gpu else "cpu"

@@ -1,0 +1,217 @@
+"""The pytest plugin behind `pytest --benchmark`: options, one test per cell, results and report at the end.
+
+The first test of a net measures all its cells in interleaved rounds; every test then replays the samples of its own
+cell into pytest-benchmark through its public timer, so that all `--benchmark-*` options work on them.
+"""
+
+import shlex
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import options, results, summary
+from harness.progress import Display
+from harness.replay import ReplayClock
+from harness.run import Run
+from impls.registry import Entry
+
+RUN = pytest.StashKey[Run]()
+ARTEFACTS = pytest.StashKey["list[str]"]()
+CLOCK = ReplayClock()
+Param = tuple[str, Entry]  # phase and variant
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of `pytest --benchmark`."""
+    group = parser.getgroup("likeforlike", "compare deep-learning frameworks")
+    group.addoption("--benchmark", action="store_true", help="certify and time the nets, and write the report")
+    options.add_to(group.addoption)
+    group.addoption("--report-dir", metavar="DIR", default="reports/runs", help="where runs go (default: %(default)s)")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Check all options before anything starts, and set pytest-benchmark's before it reads them."""
+    config.addinivalue_line("markers", "compares(model): the test times this net, one cell per test")
+    if not config.getoption("benchmark"):
+        return
+    _refuse_together(config)
+    try:
+        settings = options.parse(config.option)
+        options.check_writable(Path(config.getoption("report_dir")))
+    except options.OptionError as error:
+        raise pytest.UsageError(str(error)) from error
+    command = shlex.join(["pytest", *map(str, config.invocation_params.args)])
+    smoke = config.getoption("benchmark_disable")
+    config.stash[RUN] = Run(**settings, command=command, display=Display(), is_smoke_test=smoke)
+    config.stash[ARTEFACTS] = []
+    if not smoke:
+        config.option.benchmark_only = True
+    if config.args_source is not pytest.Config.ArgsSource.ARGS:
+        config.args = [str(config.rootpath / "benchmarks")]
+
+
+def _refuse_together(config: pytest.Config) -> None:
+    for option, reason in {
+        "numprocesses": "-n (pytest-xdist): nothing can be timed while other tests run beside it",
+        "benchmark_skip": "--benchmark-skip: it would skip everything",
+        "benchmark_cprofile": "--benchmark-cprofile: the samples were taken in other processes",
+    }.items():
+        if config.getoption(option, None):
+            raise pytest.UsageError(f"--benchmark cannot go together with {reason}; leave one of them out")
+
+
+# ---------------------------------------------------------------- collection
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make one test per phase and variant of the net that a benchmark compares."""
+    if "cell" not in metafunc.fixturenames:
+        return
+    run = metafunc.config.stash.get(RUN, None)
+    if run is None:
+        off = pytest.param(None, marks=pytest.mark.skip("add --benchmark to time it"), id="off")
+        metafunc.parametrize("cell", [off], indirect=True)
+        return
+    phases = run.preset.phases if _model(metafunc.definition) in run.models else ()
+    params = [pytest.param((phase, entry), id=f"{phase}-{entry.name}") for phase in phases for entry in run.variants]
+    metafunc.parametrize("cell", params, indirect=True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Give each cell its place in pytest-benchmark's table; drop the nets that were not asked for."""
+    run = config.stash.get(RUN, None)
+    if run is None:
+        return
+    unwanted = [item for item in items if item.get_closest_marker("compares") and _model(item) not in run.models]
+    for item in items:
+        if isinstance(item, pytest.Function) and item.get_closest_marker("compares") and item not in unwanted:
+            phase, _ = item.callspec.params["cell"]
+            item.add_marker(pytest.mark.benchmark(group=f"{_model(item)} {phase}", timer=CLOCK))
+    if unwanted:
+        config.hook.pytest_deselected(items=unwanted)
+        items[:] = [item for item in items if item not in unwanted]
+
+
+def _model(item: Any) -> str:
+    marker = item.get_closest_marker("compares")
+    if marker is None or len(marker.args) != 1:
+        raise pytest.UsageError(f'{item.nodeid} uses "cell" without @pytest.mark.compares(MODEL)')
+    return marker.args[0]
+
+
+# ---------------------------------------------------------------- one test
+
+
+@pytest.fixture
+def cell(request: pytest.FixtureRequest) -> Param:
+    """The (phase, variant) that a benchmark is about."""
+    return request.param
+
+
+@pytest.fixture
+def replay(request: pytest.FixtureRequest, cell: Param, benchmark: Any) -> Callable[[], None]:
+    """Measure the net unless that was done, and return what replays this cell into pytest-benchmark."""
+    config = request.config
+    run = config.stash[RUN]
+    phase, entry = cell
+    model = _model(request.node)
+    if model not in {record["model"] for record in run.cells}:
+        _measure(request.session, run, model)
+    record = next(
+        record
+        for record in run.cells
+        if (record["model"], record["phase"], record["variant"]) == (model, phase, entry.name)
+    )
+    if record["status"] in ("not installed", "not implemented"):
+        pytest.skip(f"{record['status']}: {record['reason']}")
+    if record["status"] == "not timed" and run.is_smoke_test:
+        return lambda: benchmark(lambda: None)
+    if record["status"] != "timed":
+        pytest.fail(f"{record['status']}: {record['reason']}", pytrace=False)
+    CLOCK.load(record["rounds_s"], record["num_iterations"])
+    return lambda: CLOCK.replay_into(benchmark)
+
+
+def _measure(session: pytest.Session, run: Run, model: str) -> None:
+    """Measure those variants of a net whose tests were selected (`-k`, node ids)."""
+    selected = {
+        item.callspec.params["cell"][1].name
+        for item in session.items
+        if isinstance(item, pytest.Function) and item.get_closest_marker("compares") and _model(item) == model
+    }
+    capture = session.config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled():
+        run.display.open()
+        try:
+            run.measure(model, [entry for entry in run.variants if entry.name in selected])
+        finally:
+            run.display.close()
+
+
+# ---------------------------------------------------------------- the end
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
+    """Drop the momentary clock rate: with it every comparison would warn of another machine."""
+    for key in [key for key in machine_info.get("cpu", {}) if key.startswith("hz_actual")]:
+        del machine_info["cpu"][key]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
+    """Add the block `likeforlike`. Called once for `--benchmark-json` and again for `--benchmark-save`."""
+    run = config.stash.get(RUN, None)
+    if run is not None:
+        output_json["likeforlike"] = run.block()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the result document and the report, also after Ctrl-C."""
+    run = session.config.stash.get(RUN, None)
+    if run is None or not run.cells or run.is_smoke_test:
+        return
+    from reports import render
+
+    document = _document(session.config)
+    folder = Path(session.config.getoption("report_dir")) / run.id
+    try:
+        artefacts = summary.write(document, folder, render.render)
+    except OSError as error:
+        folder = Path(tempfile.mkdtemp(prefix="likeforlike-")) / run.id
+        artefacts = summary.write(document, folder, render.render)
+        session.config.stash[ARTEFACTS].append(f"could not write where asked ({error}); kept instead:")
+    session.config.stash[ARTEFACTS] += artefacts
+
+
+def _document(config: pytest.Config) -> dict[str, Any]:
+    """Return the whole result document, made by pytest-benchmark's own hooks."""
+    benchmarks = config._benchmarksession  # type: ignore[attr-defined]  # it has no public name
+    commit_info = config.hook.pytest_benchmark_generate_commit_info(config=config)
+    document = config.hook.pytest_benchmark_generate_json(
+        config=config,
+        benchmarks=benchmarks.benchmarks,
+        include_data=True,
+        machine_info=benchmarks.get_machine_info(),
+        commit_info=commit_info,
+    )
+    config.hook.pytest_benchmark_update_json(config=config, benchmarks=benchmarks.benchmarks, output_json=document)
+    results.validate(document)
+    return document
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print the headline table and where the report is."""
+    run = config.stash.get(RUN, None)
+    if run is None or not run.cells:
+        return
+    terminalreporter.section("like for like")
+    for line in summary.headline(run.block()):
+        terminalreporter.write_line(line)
+    for line in config.stash[ARTEFACTS]:
+        terminalreporter.write_line(line)

@@ -1,0 +1,81 @@
+"""How much a run does. Every preset certifies all that it times; they differ in nets, variants and patience."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Preset:
+    """The settings of one preset.
+
+    Attributes:
+        sizes: the size of each net (see `impls.specs`).
+        headline_only: time the headline variants alone, unless `--variants` names others.
+        phases: timed, in this order.
+        num_certified_steps: training steps that certificates follow, where fewer than the spec asks for.
+        min_rounds, max_rounds: rounds of a group; it stops between them when all headline intervals are narrow.
+        max_group_s: time cap of a group's rounds. At least `min_rounds` are taken all the same.
+        num_samples: timed blocks per visit.
+        min_block_s: a block has as many steps as it takes to last this long.
+        num_picture_steps: training steps before the report's pictures are taken.
+    """
+
+    name: str
+    sizes: Mapping[str, str]
+    headline_only: bool
+    phases: tuple[str, ...]
+    min_rounds: int
+    max_rounds: int
+    max_group_s: float
+    num_samples: int = 4
+    min_block_s: float = 0.002
+    num_certified_steps: Mapping[str, int] = field(default_factory=dict)
+    num_picture_steps: Mapping[str, int] = field(default_factory=dict)
+
+
+_CPU_SIZES = {"two_layer": "original", "autoencoder": "original", "unet": "small"}
+
+PRESETS = {
+    preset.name: preset
+    for preset in (
+        Preset(
+            "quick",
+            sizes=_CPU_SIZES,
+            headline_only=True,
+            phases=("train_step",),
+            min_rounds=6,
+            max_rounds=12,
+            max_group_s=4,
+            num_certified_steps={"two_layer": 100, "autoencoder": 20, "unet": 2},
+            num_picture_steps={"autoencoder": 600, "unet": 20},
+        ),
+        Preset(
+            "default",
+            sizes=_CPU_SIZES,
+            headline_only=False,
+            phases=("train_step", "forward"),
+            min_rounds=12,
+            max_rounds=24,
+            max_group_s=15,
+            num_certified_steps={"unet": 3},
+            num_picture_steps={"autoencoder": 1500, "unet": 60},
+        ),
+        Preset(
+            "full",
+            sizes=_CPU_SIZES,
+            headline_only=False,
+            phases=("train_step", "forward"),
+            min_rounds=12,
+            max_rounds=60,
+            max_group_s=120,
+            num_picture_steps={"autoencoder": 3000, "unet": 200},
+        ),
+    )
+}
+
+
+def get(name: str) -> Preset:
+    """Return a preset by name; raises ValueError that lists the names for an unknown one."""
+    if name not in PRESETS:
+        raise ValueError(f"unknown preset {name!r}; choose from {', '.join(PRESETS)}")
+    return PRESETS[name]

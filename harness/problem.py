@@ -1,0 +1,68 @@
+"""One net with its parameters and batches: the bytes that every framework is given."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from harness import data
+from harness.worker import PACKED, pack
+from impls import specs
+from impls.specs import ModelSpec
+
+NUM_BATCHES = {"two_layer": 1, "autoencoder": 8, "unet": 2}
+"""Distinct batches that training cycles through. The lecture's two-layer program trains on a single one."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A spec and a seed, from which parameters and batches follow.
+
+    Every value is exactly representable in float32, so that both precisions start from the same numbers.
+    """
+
+    spec: ModelSpec
+    seed: int
+    csv: str | None = None
+
+    @classmethod
+    def of(cls, model: str, size: str, seed: int, csv: str | None = None) -> "Problem":
+        """Make the problem of a model by name; raises ValueError for an unknown one."""
+        return cls(specs.get(model, size), seed, csv)
+
+    @cached_property
+    def params(self) -> dict[str, np.ndarray]:
+        """Initial parameters and statistics, float32, canonical."""
+        return self.spec.initial(self.seed, "float32")
+
+    @cached_property
+    def batches(self) -> list[dict[str, np.ndarray]]:
+        """Training batches, float32, canonical."""
+        return data.batches(self.spec, self.seed, NUM_BATCHES[self.spec.model], csv=self.csv)
+
+    def packed(self, precision: str, perturbation: int = 0) -> dict[str, object]:
+        """Return the arguments `params` and `batches` of `worker.Worker.open`.
+
+        Args:
+            precision: "float32" or "float64".
+            perturbation: if not 0, every parameter is moved by one unit in the last place of float32, up or down by a
+                draw from this seed.
+        """
+        params: Mapping[str, np.ndarray] = self.params
+        if perturbation:
+            rng = np.random.default_rng([self.seed, perturbation])
+            params = {name: _one_ulp(array, rng) for name, array in params.items()}
+        return {
+            "params": _pack_all(params, precision),
+            "batches": [_pack_all(batch, precision) for batch in self.batches],
+        }
+
+
+def _one_ulp(array: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    direction = rng.choice(np.array([-np.inf, np.inf], np.float32), array.shape)
+    return np.nextafter(array, direction, dtype=np.float32)
+
+
+def _pack_all(arrays: Mapping[str, np.ndarray], precision: str) -> dict[str, PACKED]:
+    return {name: pack(array.astype(precision)) for name, array in arrays.items()}

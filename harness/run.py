@@ -1,0 +1,499 @@
+"""One benchmark run: for each net, start workers, certify them, time those that passed, and keep everything."""
+
+import math
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from harness import certify, environment, pictures, schedule, stats
+from harness.certify import CALL_TIMEOUT_S, Certificate, Oracle
+from harness.presets import Preset
+from harness.problem import Problem
+from harness.progress import Display
+from harness.results import SCHEMA_VERSION
+from harness.workers import Worker, WorkerError
+from impls import registry
+from impls.registry import Entry
+
+# Expected seconds of a stage, for the progress display alone: rough averages over frameworks on two cores.
+ORACLE_S = {"two_layer": 2.0, "autoencoder": 4.0, "unet": 12.0}
+LAUNCH_S = {"two_layer": 4.0, "autoencoder": 4.0, "unet": 6.0}
+PROVE_S = {"two_layer": 1.0, "autoencoder": 1.5, "unet": 5.0}
+NUM_PARALLEL_PROOFS = 2
+
+TIMED_PRECISION = "float32"
+
+
+@dataclass
+class Cell:
+    """One variant of one net on its way through a run; it becomes one record per phase.
+
+    Attributes:
+        status, reason: as in the result document; "certified" only while the run goes on.
+        stages: cold seconds by phase, then by stage.
+    """
+
+    entry: Entry
+    status: str
+    reason: str | None = None
+    worker: Worker | None = None
+    stages: dict[str, dict[str, float]] = field(default_factory=dict)
+    stderr_tail: str = ""
+    peak_memory_bytes: int | None = None
+
+    def fail(self, error: WorkerError) -> None:
+        """Take the blame for what a worker did; the other cells go on."""
+        self.status, self.reason, self.stderr_tail = error.status, error.reason, error.stderr_tail
+
+
+@dataclass(frozen=True)
+class WorkerSampler:
+    """Lets the schedule take samples of one phase in a worker."""
+
+    worker: Worker
+    phase: str
+
+    def calibrate(self, min_block_s: float) -> tuple[int, float]:
+        """See `schedule.Sampler`."""
+        num_iterations, block_s = self.worker.call(
+            "calibrate", CALL_TIMEOUT_S, key="timed", phase=self.phase, min_block_s=min_block_s
+        )
+        return num_iterations, block_s
+
+    def sample(self, num_iterations: int, num_samples: int) -> list[schedule.Sample]:
+        """See `schedule.Sampler`."""
+        return self.worker.call(
+            "sample",
+            CALL_TIMEOUT_S,
+            key="timed",
+            phase=self.phase,
+            num_iterations=num_iterations,
+            num_samples=num_samples,
+        )
+
+
+class Run:
+    """A run over some nets and variants. `measure` does the work of one net; `block` is the result so far.
+
+    Args:
+        preset: how much to do.
+        variants: to time; those that cannot run here appear in the result with their reason.
+        num_threads: for every framework.
+        device: "cpu" or "gpu".
+        seed: of parameters, batches and the order of the rounds.
+        command: what a person types to run it again.
+        csv: sign-language MNIST file for the autoencoder instead of the digits.
+        display: where progress goes.
+        pythons: interpreter per backend, where it is not this one.
+        is_smoke_test: certify, and leave the timing out.
+    """
+
+    def __init__(
+        self,
+        preset: Preset,
+        models: Iterable[str],
+        variants: Iterable[Entry],
+        *,
+        num_threads: int,
+        device: str,
+        seed: int,
+        command: str,
+        csv: str | None = None,
+        display: Display | None = None,
+        pythons: dict[str, str] | None = None,
+        is_smoke_test: bool = False,
+    ) -> None:
+        self.preset = preset
+        self.models = list(models)
+        self.variants = list(variants)
+        self.num_threads = num_threads
+        self.device = device
+        self.seed = seed
+        self.command = command
+        self.csv = csv
+        self.display = display or Display()
+        self.pythons = pythons or {}
+        self.is_smoke_test = is_smoke_test
+        self.started = datetime.now(UTC)
+        self.environment = environment.describe(num_threads)
+        self.warnings = environment.warnings(num_threads)
+        self.interrupted = False
+        self.groups: list[dict[str, Any]] = []
+        self.cells: list[dict[str, Any]] = []
+        self.certificates: list[Certificate] = []
+        self.pictures: list[dict[str, Any]] = []
+        for model in self.models:
+            self.display.expect(self._expected_s(model))
+
+    @property
+    def id(self) -> str:
+        """The run's folder name: UTC start time and device."""
+        return f"{self.started:%Y%m%dT%H%M%SZ}-{self.device}"
+
+    # ------------------------------------------------------------ one net
+
+    def measure(self, model: str, variants: Iterable[Entry] | None = None) -> None:
+        """Certify and time one net in all (or the given) variants.
+
+        Raises:
+            KeyboardInterrupt: after what was measured so far has been kept.
+        """
+        problem = Problem.of(model, self.preset.sizes[model], self.seed, self.csv)
+        cells = [self._cell(model, entry) for entry in (self.variants if variants is None else variants)]
+        with ExitStack() as stack:
+            try:
+                self._certify(problem, cells, stack, timed=True)
+                if self.is_smoke_test:
+                    self._record_untimed(problem, cells, "smoke test")
+                else:
+                    self._time(problem, cells, stack)
+            except KeyboardInterrupt:
+                self.interrupted = True
+                # The records were written phase by phase; what is still owed says so.
+                self._record_untimed(problem, cells, "the run was interrupted before")
+                raise
+            finally:
+                for cell in cells:
+                    if cell.worker is not None:
+                        cell.worker.kill()
+
+    def check(self, model: str, variants: Iterable[Entry]) -> list[Cell]:
+        """Certify one net without timing it. Returns the cells; the certificates are added to `certificates`."""
+        problem = Problem.of(model, self.preset.sizes[model], self.seed, self.csv)
+        cells = [self._cell(model, entry) for entry in variants]
+        with ExitStack() as stack:
+            self._certify(problem, cells, stack, timed=False)
+        return cells
+
+    def _expected_s(self, model: str) -> float:
+        """Return about how long one net takes, for the progress display."""
+        launches = len(self.variants) + 1  # the control is launched too
+        seconds = ORACLE_S[model] + launches * LAUNCH_S[model] + len(self.variants) * PROVE_S[model]
+        return seconds + len(self.preset.phases) * self.preset.max_group_s
+
+    def _cell(self, model: str, entry: Entry) -> Cell:
+        available = registry.availability(model, entry)
+        return Cell(entry, "not timed" if available.status == "available" else available.status, available.reason)
+
+    # ------------------------------------------------------------ certificates
+
+    def _certify(self, problem: Problem, cells: list[Cell], stack: ExitStack, *, timed: bool) -> None:
+        """Launch a worker per cell, one after the other (their cold stages are timed), then prove them."""
+        model = problem.spec.model
+        available = [cell for cell in cells if cell.status == "not timed"]
+        if not available:
+            return
+        num_steps = min(
+            problem.spec.num_certified_steps,
+            self.preset.num_certified_steps.get(model, problem.spec.num_certified_steps),
+        )
+        self.display.stage(f"{model}: computing the float64 reference", ORACLE_S[model])
+        oracle = stack.enter_context(Oracle(problem, num_steps, self.num_threads))
+        oracle.prepare()
+        if timed:
+            for number, cell in enumerate(available, 1):
+                self._launch(problem, cell, stack, f"{number} of {len(available)}")
+        self._prove_all(problem, oracle, available, stack)
+
+    def _launch(self, problem: Problem, cell: Cell, stack: ExitStack, which: str) -> None:
+        model = problem.spec.model
+        self.display.stage(f"{model}: starting {cell.entry.name} ({which})", LAUNCH_S[model])
+        cell.worker = stack.enter_context(self._worker(cell.entry))
+        try:
+            cell.worker.start()
+            cell.stages = certify.launch(cell.worker, problem)
+        except WorkerError as error:
+            cell.fail(error)
+
+    def _worker(self, entry: Entry) -> Worker:
+        python = {"python": self.pythons[entry.backend]} if entry.backend in self.pythons else {}
+        return Worker(entry, self.num_threads, self.device, **python)
+
+    def _prove_all(self, problem: Problem, oracle: Oracle, cells: list[Cell], stack: ExitStack) -> None:
+        """Prove cells side by side: nothing is timed meanwhile, and much of it keeps one core busy only.
+
+        A cell that was not launched yet is launched here.
+        """
+        model = problem.spec.model
+        launched = [cell for cell in cells if cell.status == "not timed"]
+        number = iter(range(1, len(launched) + 1))
+        lock = threading.Lock()
+
+        def prove(cell: Cell) -> None:
+            with lock:
+                which = f"{next(number)} of {len(launched)}"
+                self.display.stage(f"{model}: certifying {cell.entry.name} ({which})", PROVE_S[model])
+            try:
+                with ExitStack() as own:
+                    if cell.worker is None:
+                        cell.worker = own.enter_context(self._worker(cell.entry))
+                        cell.worker.start()
+                        certify.launch(cell.worker, problem)
+                    certificates = certify.prove(cell.worker, oracle)
+            except WorkerError as error:
+                cell.fail(error)
+                return
+            failed = [certificate for certificate in certificates if not certificate.passed]
+            if failed:
+                cell.status, cell.reason = "refused", describe_failures(failed)
+            with lock:
+                self.certificates += certificates
+
+        pool = ThreadPoolExecutor(NUM_PARALLEL_PROOFS)
+        try:
+            list(pool.map(prove, launched))
+        except BaseException:
+            for cell in launched:  # a thread that waits for a worker ends with it
+                if cell.worker is not None:
+                    cell.worker.kill()
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    # ------------------------------------------------------------ times
+
+    def _time(self, problem: Problem, cells: list[Cell], stack: ExitStack) -> None:
+        proven = [cell for cell in cells if cell.status == "not timed"]
+        baseline = registry.baseline(cell.entry for cell in proven)
+        twin = self._launch_twin(problem, baseline, stack) if baseline is not None else None
+        for phase in self.preset.phases:
+            self._time_phase(problem, phase, cells, baseline, twin)
+            if self.interrupted:
+                raise KeyboardInterrupt
+        self._take_pictures(problem, proven)
+
+    def _launch_twin(self, problem: Problem, baseline: Entry, stack: ExitStack) -> Worker | None:
+        """Start the baseline once more, for the A/A control."""
+        model = problem.spec.model
+        self.display.stage(f"{model}: starting {baseline.name} again, as the control", LAUNCH_S[model])
+        twin = stack.enter_context(self._worker(baseline))
+        try:
+            twin.start()
+            certify.launch(twin, problem)
+        except WorkerError as error:
+            self.warnings.append(f"{model}: no A/A control, {error.reason}")
+            return None
+        return twin
+
+    def _time_phase(
+        self, problem: Problem, phase: str, cells: list[Cell], baseline: Entry | None, twin: Worker | None
+    ) -> None:
+        model = problem.spec.model
+        proven = {cell.entry.name: cell for cell in cells if cell.status == "not timed" and cell.worker is not None}
+        samplers = {name: WorkerSampler(cell.worker, phase) for name, cell in proven.items() if cell.worker is not None}
+        if twin is not None:
+            samplers[CONTROL] = WorkerSampler(twin, phase)
+        watched = {name for name, cell in proven.items() if cell.entry.variant.headline}
+        text = f"{model}: timing {phase}, {len(samplers)} workers in turn"
+        self.display.stage(text, self.preset.max_group_s)
+
+        def on_round(num_rounds: int, fraction: float) -> None:
+            self.display.update(f"{text}, {num_rounds} rounds taken", fraction)
+
+        measurement = schedule.measure(
+            samplers, baseline.name if baseline else "", watched, self.preset, self.seed, on_round
+        )
+        self.interrupted = measurement.stopped_by == "interrupted"
+        for name, error in measurement.failures.items():
+            if not isinstance(error, WorkerError):
+                raise error
+            if name in proven:
+                proven[name].fail(error)
+        for cell in proven.values():
+            if cell.status == "not timed" and cell.worker is not None and not self.interrupted:
+                cell.peak_memory_bytes = cell.worker.call("peak_memory_bytes")
+        self._record_phase(problem, phase, cells, baseline, measurement)
+
+    def _take_pictures(self, problem: Problem, proven: list[Cell]) -> None:
+        num_steps = self.preset.num_picture_steps.get(problem.spec.model)
+        headline = [c for c in proven if c.status == "not timed" and c.entry.variant.headline and c.worker is not None]
+        if not num_steps or not headline:
+            return
+        self.display.stage(f"{problem.spec.model}: training for the pictures", ORACLE_S[problem.spec.model])
+        for cell in headline[: pictures.NUM_VARIANTS.get(problem.spec.model, 0)]:
+            assert cell.worker is not None
+            try:
+                picture = pictures.take(cell.worker, problem, num_steps)
+            except WorkerError as error:
+                self.warnings.append(f"{problem.spec.model}: no picture from {cell.entry.name}, {error.reason}")
+            else:
+                self.pictures.append(picture)
+
+    # ------------------------------------------------------------ records
+
+    def _record_phase(
+        self,
+        problem: Problem,
+        phase: str,
+        cells: list[Cell],
+        baseline: Entry | None,
+        measurement: schedule.Measurement,
+    ) -> None:
+        spec, statistic = problem.spec, measurement.statistic
+        series = measurement.series
+        reference = series[baseline.name].rounds_s if baseline is not None and baseline.name in series else []
+        control = None
+        noise = None
+        if CONTROL in series and baseline is not None:
+            noise = stats.paired_ratio(series[CONTROL].rounds_s, reference, statistic)
+            control = {
+                "variant": baseline.name,
+                "num_iterations": series[CONTROL].num_iterations,
+                "rounds_s": series[CONTROL].rounds_s,
+                **_ratio_record(noise),
+            }
+        self.groups.append(
+            {
+                "model": spec.model,
+                "size": spec.size,
+                "batch_size": spec.batch_size,
+                "phase": phase,
+                "precision": TIMED_PRECISION,
+                "num_params": spec.num_params,
+                "flops": spec.flops[phase],
+                "baseline": baseline.name if baseline is not None else None,
+                "statistic": statistic,
+                "num_rounds": measurement.num_rounds,
+                "stopped_by": measurement.stopped_by,
+                "control": control,
+            }
+        )
+        for cell in cells:
+            record = self._record(problem, phase, cell)
+            taken = series.get(cell.entry.name)
+            if taken is not None and taken.rounds_s:
+                record |= _timed_record(taken, reference, statistic, noise, cell.entry == baseline)
+                if cell.status == "not timed":
+                    record["status"] = "timed"
+            self.cells.append(record)
+
+    def _record_untimed(self, problem: Problem, cells: list[Cell], reason: str) -> None:
+        """Record the phases that have no record yet, and why."""
+        done = {(cell["model"], cell["phase"]) for cell in self.cells}
+        for phase in self.preset.phases:
+            if (problem.spec.model, phase) not in done:
+                for cell in cells:
+                    record = self._record(problem, phase, cell)
+                    if cell.status == "not timed":
+                        record["reason"] = reason
+                    self.cells.append(record)
+
+    def _record(self, problem: Problem, phase: str, cell: Cell) -> dict[str, Any]:
+        """Return a cell's record without times."""
+        facts = cell.worker.facts if cell.worker is not None else {}
+        variant = cell.entry.variant
+        return {
+            "model": problem.spec.model,
+            "size": problem.spec.size,
+            "batch_size": problem.spec.batch_size,
+            "phase": phase,
+            "variant": variant.name,
+            "backend": cell.entry.backend,
+            "lane": variant.lane,
+            "mode": variant.mode,
+            "headline": variant.headline,
+            "precision": TIMED_PRECISION,
+            "device": facts.get("device", self.device),
+            "status": cell.status,
+            "reason": cell.reason,
+            "stages": cell.stages.get(phase),
+            "num_iterations": None,
+            "rounds_s": [],
+            "step_time_s": None,
+            "step_time_low_s": None,
+            "step_time_high_s": None,
+            "ratio": None,
+            "ratio_low": None,
+            "ratio_high": None,
+            "verdict": None,
+            "autocorrelation": None,
+            "is_steady": None,
+            "num_contaminated": 0,
+            "peak_memory_bytes": cell.peak_memory_bytes,
+            "versions": facts.get("versions", {}),
+            "flags": facts.get("flags", {}),
+            "stderr_tail": cell.stderr_tail,
+        }
+
+    def block(self) -> dict[str, Any]:
+        """Return the block `likeforlike` of the result document, as far as the run has come."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "run": {
+                "id": self.id,
+                "started_utc": self.started.isoformat(timespec="seconds"),
+                "finished_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+                "status": "interrupted" if self.interrupted else "complete",
+                "preset": self.preset.name,
+                "device": self.device,
+                "num_threads": self.num_threads,
+                "seed": self.seed,
+                "command": self.command,
+                "models": self.models,
+                "variants": [entry.name for entry in self.variants],
+                "warnings": self.warnings,
+            },
+            "environment": {
+                **self.environment,
+                "load_at_end": environment.load_average(),
+            },
+            "groups": self.groups,
+            "cells": self.cells,
+            "certificates": [certificate.as_dict() for certificate in self.certificates],
+            "pictures": self.pictures,
+        }
+
+
+CONTROL = "A/A control"
+"""Name of the baseline's twin among a group's samplers; no variant can be called so."""
+
+
+def _ratio_record(ratio: stats.Ratio | None) -> dict[str, float | None]:
+    if ratio is None:
+        return {"ratio": None, "ratio_low": None, "ratio_high": None}
+    return {"ratio": ratio.ratio, "ratio_low": ratio.low, "ratio_high": ratio.high}
+
+
+def _timed_record(
+    series: schedule.Series,
+    reference: list[list[float]],
+    statistic: str,
+    noise: stats.Ratio | None,
+    is_baseline: bool,
+) -> dict[str, Any]:
+    """Return what the samples of one cell say."""
+    step_time_s, low_s, high_s = stats.median_interval(series.rounds_s, statistic)
+    per_round = [stats.summary_of_round(samples, statistic) for samples in series.rounds_s]
+    record: dict[str, Any] = {
+        "num_iterations": series.num_iterations,
+        "rounds_s": series.rounds_s,
+        "step_time_s": step_time_s,
+        "step_time_low_s": low_s,
+        "step_time_high_s": high_s,
+        "is_steady": stats.is_steady([math.log(value) for value in per_round]),
+        "num_contaminated": stats.num_contaminated(series.samples),
+    }
+    if is_baseline:
+        return record | {"ratio": 1.0, "ratio_low": 1.0, "ratio_high": 1.0, "verdict": "baseline"}
+    if not reference:
+        return record
+    ratio = stats.paired_ratio(series.rounds_s, reference, statistic)
+    return record | {
+        **_ratio_record(ratio),
+        "autocorrelation": ratio.autocorrelation,
+        "verdict": stats.verdict(ratio, noise),
+    }
+
+
+def describe_failures(failed: list[Certificate]) -> str:
+    """Return in one sentence what a certificate refused: the first failure, and how many more there are."""
+    first = failed[0]
+    error = "not comparable" if first.rel_error is None else f"error {first.rel_error:.1e}, limit {first.limit:.1e}"
+    more = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
+    return f"{first.quantity} in {first.precision}: {error} ({first.detail}){more}"
+
+

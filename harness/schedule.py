@@ -1,0 +1,152 @@
+"""Interleaved rounds: every variant is visited once per round, in shuffled order, until the intervals are narrow.
+
+Drift of the machine then hits all variants alike, and the ratio within a round cancels it (the figures that led here
+are in docs/measuring.md).
+"""
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Literal, Protocol
+
+from harness import stats
+from harness.presets import Preset
+
+LOOK_EVERY = 6
+"""Rounds between two looks at the stopping rule: each look is another chance to stop on a lucky streak."""
+TARGET_HALF_WIDTH = 0.02
+"""Stop when the interval of every watched log-ratio is at most this far on either side."""
+
+Sample = tuple[float, float, int]
+
+
+class Sampler(Protocol):
+    """What the schedule needs of a worker; tests give it a simulated clock."""
+
+    def calibrate(self, min_block_s: float) -> tuple[int, float]:
+        """Return (steps per block, seconds of one block)."""
+
+    def sample(self, num_iterations: int, num_samples: int) -> list[Sample]:
+        """Return wall seconds, CPU seconds and involuntary switches of `num_samples` blocks."""
+
+
+@dataclass
+class Series:
+    """Everything that was measured of one sampler.
+
+    Attributes:
+        num_iterations: steps in one block.
+        block_s: seconds of one block at calibration.
+        rounds_s: seconds per step, one list of samples per round.
+        samples: all of them as the worker gave them.
+    """
+
+    num_iterations: int
+    block_s: float
+    rounds_s: list[list[float]] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
+
+
+@dataclass
+class Measurement:
+    """The outcome of one group.
+
+    Attributes:
+        series: by sampler name; a sampler that failed keeps the rounds that it completed.
+        failures: the exception of each sampler that raised.
+    """
+
+    series: dict[str, Series]
+    failures: dict[str, Exception]
+    statistic: Literal["min", "median"]
+    num_rounds: int
+    stopped_by: Literal["precision", "rounds", "time", "interrupted"]
+
+
+def measure(
+    samplers: Mapping[str, Sampler],
+    baseline: str,
+    watched: set[str],
+    preset: Preset,
+    seed: int,
+    on_round: Callable[[int, float], None],
+) -> Measurement:
+    """Take rounds over all samplers.
+
+    Args:
+        samplers: by name; one that raises is dropped from the rounds that follow, and the others go on.
+        baseline: name of the sampler that the stopping rule's ratios refer to.
+        watched: names whose intervals decide when to stop.
+        preset: rounds, samples, block length and time cap.
+        seed: of the shuffling.
+        on_round: called after each round with the number of rounds taken and the estimated fraction done.
+
+    Ctrl-C ends the rounds; what was measured is returned with `stopped_by="interrupted"`.
+    """
+    series: dict[str, Series] = {}
+    failures: dict[str, Exception] = {}
+    measurement = Measurement(series, failures, "median", 0, "rounds")
+    order = random.Random(seed)
+    try:
+        for name, sampler in samplers.items():
+            try:
+                series[name] = Series(*sampler.calibrate(preset.min_block_s))
+            except Exception as error:
+                failures[name] = error
+        measurement.statistic = _statistic(series)
+        started = time.monotonic()
+        while measurement.num_rounds < preset.max_rounds and series.keys() - failures.keys():
+            _take_round(samplers, measurement, preset.num_samples, order)
+            elapsed_s = time.monotonic() - started
+            on_round(measurement.num_rounds, max(measurement.num_rounds / preset.max_rounds, elapsed_s / preset.max_group_s))
+            if measurement.num_rounds < preset.min_rounds:
+                continue
+            if elapsed_s > preset.max_group_s:
+                measurement.stopped_by = "time"
+                break
+            if measurement.num_rounds % LOOK_EVERY == 0 and _is_precise(measurement, baseline, watched):
+                measurement.stopped_by = "precision"
+                break
+    except KeyboardInterrupt:
+        measurement.stopped_by = "interrupted"
+    return measurement
+
+
+def _statistic(series: Mapping[str, Series]) -> Literal["min", "median"]:
+    """Choose one statistic for the whole group, before any round is taken: a ratio compares like with like.
+
+    The typical block decides, so that one slow variant does not cost the others their better statistic.
+    """
+    return stats.choose_statistic(median(s.block_s for s in series.values()) if series else 0.0)
+
+
+def _take_round(
+    samplers: Mapping[str, Sampler], measurement: Measurement, num_samples: int, order: random.Random
+) -> None:
+    names = [name for name in measurement.series if name not in measurement.failures]
+    order.shuffle(names)
+    taken: dict[str, list[Sample]] = {}
+    for name in names:
+        try:
+            taken[name] = samplers[name].sample(measurement.series[name].num_iterations, num_samples)
+        except Exception as error:
+            measurement.failures[name] = error
+    # A round counts only as a whole: an interrupt before this line leaves no half round behind.
+    for name, samples in taken.items():
+        series = measurement.series[name]
+        series.rounds_s.append([wall_s / series.num_iterations for wall_s, _, _ in samples])
+        series.samples += samples
+    measurement.num_rounds += 1
+
+
+def _is_precise(measurement: Measurement, baseline: str, watched: set[str]) -> bool:
+    reference = measurement.series.get(baseline)
+    if reference is None:
+        return False
+    for name in watched & measurement.series.keys() - measurement.failures.keys() - {baseline}:
+        ratio = stats.paired_ratio(measurement.series[name].rounds_s, reference.rounds_s, measurement.statistic)
+        if ratio.half_width is None or ratio.half_width > TARGET_HALF_WIDTH:
+            return False
+    return True

@@ -1,0 +1,61 @@
+"""What a run leaves behind: files in a folder of its own, `latest` beside it, and a table on the terminal."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from harness import results
+
+
+def write(document: dict[str, Any], folder: Path, render: Callable[[dict[str, Any]], str]) -> list[str]:
+    """Write `results.json` and `index.html`, and point `latest` at the folder. Returns lines that say where.
+
+    The results come first: whatever happens while the report is made, the measurements are safe.
+    """
+    results.write_atomically(folder / "results.json", results.dumps(document))
+    results.write_atomically(folder / "index.html", render(document))
+    point_latest_at(folder)
+    return [f"results: {folder / 'results.json'}", f"report:  {folder / 'index.html'}"]
+
+
+def point_latest_at(folder: Path) -> None:
+    """Make `latest` beside `folder` a link to it, replacing an older link in one step."""
+    link = folder.parent / "latest"
+    temporary = folder.parent / f".latest-{os.getpid()}"
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(folder.name, target_is_directory=True)
+    os.replace(temporary, link)
+
+
+def headline(block: dict[str, Any]) -> Iterator[str]:
+    """Yield the lines of a table: one group per net and phase, fastest first, each with its ratio and verdict."""
+    for group in block["groups"]:
+        cells = [
+            cell for cell in block["cells"] if (cell["model"], cell["phase"]) == (group["model"], group["phase"])
+        ]
+        timed = [cell for cell in cells if cell["status"] == "timed"]
+        yield f"{group['model']} ({group['size']}), {group['phase']}, ratio to {group['baseline']}"
+        for cell in sorted(timed, key=lambda cell: cell["step_time_s"]):
+            yield f"  {cell['variant']:<22}{_time(cell['step_time_s'])}  {_ratio(cell)}  {cell['verdict'] or ''}"
+        for cell in cells:
+            if cell["status"] != "timed":
+                yield f"  {cell['variant']:<22}{cell['status']}: {cell['reason']}"
+    certificates = block["certificates"]
+    failed = sum(not certificate["passed"] for certificate in certificates)
+    yield f"certificates: {len(certificates) - failed} passed, {failed} failed"
+
+
+def _time(seconds: float) -> str:
+    for unit, factor in (("s ", 1.0), ("ms", 1e3)):
+        if seconds * factor >= 1:
+            return f"{seconds * factor:8.2f} {unit}"
+    return f"{seconds * 1e6:8.1f} µs"
+
+
+def _ratio(cell: dict[str, Any]) -> str:
+    if cell["ratio"] is None:
+        return " " * 24
+    if cell["ratio_low"] is None:
+        return f"{cell['ratio']:6.2f}×" + " " * 17
+    return f"{cell['ratio']:6.2f}× [{cell['ratio_low']:.2f}, {cell['ratio_high']:.2f}]".ljust(24)
