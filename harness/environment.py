@@ -27,7 +27,7 @@ INHERITED = (
     "TF_XLA_FLAGS",
     "XLA_FLAGS",
 )
-"""Left as the user set them, or at their defaults; those that are set change speed or rounding, so they are recorded."""
+"""Left as the user set them; they change speed or rounding, so those that are set are recorded."""
 
 _SYS = Path("/sys")
 _PROC = Path("/proc")
@@ -37,7 +37,7 @@ _PROC = Path("/proc")
 
 
 def describe(num_threads: int) -> dict[str, Any]:
-    """Return the `environment` of the result document, as it is now; `load_at_end` is for the caller to bring up to date.
+    """Return the `environment` of the result document as it is now; the caller renews `load_at_end` at the end.
 
     Args:
         num_threads: that the workers will be given.
@@ -63,7 +63,7 @@ def describe(num_threads: int) -> dict[str, Any]:
 
 
 def load_average() -> list[float]:
-    """Return the mean number of running or waiting processes over 1, 5 and 15 minutes (psutil emulates it on Windows)."""
+    """Return the mean number of running or waiting processes over 1, 5 and 15 minutes."""
     return [float(load) for load in psutil.getloadavg()]
 
 
@@ -97,7 +97,7 @@ def cpu_model() -> str:
 
 
 def gpus() -> list[dict[str, Any]]:
-    """Return each NVIDIA GPU's name, memory_bytes (None where it is not told) and driver, by `nvidia-smi`; [] without."""
+    """Return each NVIDIA GPU's name, memory_bytes (None if not told) and driver; [] where `nvidia-smi` finds none."""
     query = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader,nounits"]
     found = []
     for row in csv.reader((_output(query) or "").splitlines(), skipinitialspace=True):
@@ -208,20 +208,15 @@ def warnings(num_threads: int) -> list[str]:
         found.append(
             f"{num_threads} threads on {num_cpus} available CPUs wait for each other: use --threads {num_cpus} or fewer"
         )
-    elif num_threads == num_cpus > 1:
-        found.append(
-            f"the workers' {num_threads} threads fill all {num_cpus} available CPUs, so that whatever else runs disturbs "
-            f"them: use --threads {num_cpus - 1} or a machine with more cores"
-        )
     if load >= 0.5 and load + num_threads > num_cpus:
         found.append(
-            f"load average {load:.1f} + {num_threads} threads exceed the {num_cpus} available CPUs: close other programs, "
-            "wait until they end, or lower --threads"
+            f"load average {load:.1f} + {num_threads} threads exceed the {num_cpus} available CPUs: close other "
+            "programs, wait until they end, or lower --threads"
         )
     if quota is not None and quota < num_threads:
         found.append(
-            f"the container may use only {quota:g} CPUs' worth of time and is paused when {num_threads} threads use it up: "
-            "raise its CPU limit or lower --threads"
+            f"the container may use only {quota:g} CPUs' worth of time and is paused when {num_threads} threads use it "
+            "up: raise its CPU limit or lower --threads"
         )
     governors = {_read(path).strip() for path in _SYS.glob("devices/system/cpu/cpu*/cpufreq/scaling_governor")}
     slow = sorted(governors - {"performance", ""})
@@ -248,7 +243,9 @@ def _read(path: Path) -> str:
 def _output(command: list[str]) -> str | None:
     """Return what a command prints, or None where it is not installed, fails, or hangs."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+        # git would take these, which it sets for its hooks, for the checkout to look at
+        env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True, env=env)
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout

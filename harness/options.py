@@ -47,7 +47,9 @@ def parse(values: argparse.Namespace) -> dict[str, Any]:
         raise OptionError(str(error)) from error
     if names is None and preset.headline_only:
         variants = [entry for entry in variants if entry.variant.headline]
-    num_threads = environment.default_num_threads() if values.threads is None else _whole(values.threads, "--threads", 1)
+    num_threads = (
+        environment.default_num_threads() if values.threads is None else _whole(values.threads, "--threads", 1)
+    )
     if values.csv is not None and not Path(values.csv).is_file():
         raise OptionError(f"--csv {values.csv}: there is no such file")
     return {

@@ -8,7 +8,7 @@ import shlex
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -89,7 +89,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     unwanted = [item for item in items if item.get_closest_marker("compares") and _model(item) not in run.models]
     for item in items:
         if isinstance(item, pytest.Function) and item.get_closest_marker("compares") and item not in unwanted:
-            phase, _ = item.callspec.params["cell"]
+            phase, _ = _param(item)
             item.add_marker(pytest.mark.benchmark(group=f"{_model(item)} {phase}", timer=CLOCK))
     if unwanted:
         config.hook.pytest_deselected(items=unwanted)
@@ -101,6 +101,10 @@ def _model(item: Any) -> str:
     if marker is None or len(marker.args) != 1:
         raise pytest.UsageError(f'{item.nodeid} uses "cell" without @pytest.mark.compares(MODEL)')
     return marker.args[0]
+
+
+def _param(item: pytest.Function) -> Param:
+    return cast(Param, item.callspec.params["cell"])
 
 
 # ---------------------------------------------------------------- one test
@@ -139,7 +143,7 @@ def replay(request: pytest.FixtureRequest, cell: Param, benchmark: Any) -> Calla
 def _measure(session: pytest.Session, run: Run, model: str) -> None:
     """Measure those variants of a net whose tests were selected (`-k`, node ids)."""
     selected = {
-        item.callspec.params["cell"][1].name
+        _param(item)[1].name
         for item in session.items
         if isinstance(item, pytest.Function) and item.get_closest_marker("compares") and _model(item) == model
     }

@@ -9,7 +9,7 @@ class ReplayClock:
     """A clock that shows recorded durations instead of the time.
 
     pytest-benchmark reads it before and after a round of k calls: it shows 0.0 until k ticks have passed, and then the
-    recorded duration of the round. (Only for `benchmark.pedantic`: `benchmark(fn)` calibrates by spinning on its clock.)
+    recorded duration of the round. (Only for `benchmark.pedantic`: `benchmark(fn)` calibrates by watching its clock.)
     """
 
     def __init__(self) -> None:

@@ -2,7 +2,7 @@
 
 import math
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -197,7 +197,7 @@ class Run:
         if timed:
             for number, cell in enumerate(available, 1):
                 self._launch(problem, cell, stack, f"{number} of {len(available)}")
-        self._prove_all(problem, oracle, available, stack)
+        self._prove_all(problem, oracle, available)
 
     def _launch(self, problem: Problem, cell: Cell, stack: ExitStack, which: str) -> None:
         model = problem.spec.model
@@ -213,7 +213,7 @@ class Run:
         python = {"python": self.pythons[entry.backend]} if entry.backend in self.pythons else {}
         return Worker(entry, self.num_threads, self.device, **python)
 
-    def _prove_all(self, problem: Problem, oracle: Oracle, cells: list[Cell], stack: ExitStack) -> None:
+    def _prove_all(self, problem: Problem, oracle: Oracle, cells: list[Cell]) -> None:
         """Prove cells side by side: nothing is timed meanwhile, and much of it keeps one core busy only.
 
         A cell that was not launched yet is launched here.
@@ -461,7 +461,7 @@ def _ratio_record(ratio: stats.Ratio | None) -> dict[str, float | None]:
 def _timed_record(
     series: schedule.Series,
     reference: list[list[float]],
-    statistic: str,
+    statistic: stats.Statistic,
     noise: stats.Ratio | None,
     is_baseline: bool,
 ) -> dict[str, Any]:
@@ -495,5 +495,3 @@ def describe_failures(failed: list[Certificate]) -> str:
     error = "not comparable" if first.rel_error is None else f"error {first.rel_error:.1e}, limit {first.limit:.1e}"
     more = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
     return f"{first.quantity} in {first.precision}: {error} ({first.detail}){more}"
-
-

@@ -100,7 +100,9 @@ def measure(
         while measurement.num_rounds < preset.max_rounds and series.keys() - failures.keys():
             _take_round(samplers, measurement, preset.num_samples, order)
             elapsed_s = time.monotonic() - started
-            on_round(measurement.num_rounds, max(measurement.num_rounds / preset.max_rounds, elapsed_s / preset.max_group_s))
+            on_round(
+                measurement.num_rounds, max(measurement.num_rounds / preset.max_rounds, elapsed_s / preset.max_group_s)
+            )
             if measurement.num_rounds < preset.min_rounds:
                 continue
             if elapsed_s > preset.max_group_s:

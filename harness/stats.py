@@ -50,6 +50,13 @@ class Ratio:
     log_ratios: tuple[float, ...]
     autocorrelation: float | None
 
+    @property
+    def half_width(self) -> float | None:
+        """The longer side of the interval, on the log."""
+        if self.ratio is None or self.low is None or self.high is None:
+            return None
+        return max(math.log(self.high / self.ratio), math.log(self.ratio / self.low))
+
 
 # ---------------------------------------------------------------- one round
 

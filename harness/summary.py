@@ -31,9 +31,7 @@ def point_latest_at(folder: Path) -> None:
 def headline(block: dict[str, Any]) -> Iterator[str]:
     """Yield the lines of a table: one group per net and phase, fastest first, each with its ratio and verdict."""
     for group in block["groups"]:
-        cells = [
-            cell for cell in block["cells"] if (cell["model"], cell["phase"]) == (group["model"], group["phase"])
-        ]
+        cells = [cell for cell in block["cells"] if (cell["model"], cell["phase"]) == (group["model"], group["phase"])]
         timed = [cell for cell in cells if cell["status"] == "timed"]
         yield f"{group['model']} ({group['size']}), {group['phase']}, ratio to {group['baseline']}"
         for cell in sorted(timed, key=lambda cell: cell["step_time_s"]):

@@ -76,7 +76,10 @@ class Worker:
         Raises:
             WorkerError: the process ended, hung or raised, or a second framework was found in it.
         """
-        gateway = self._group.makegateway(f"popen//python={self.python}")
+        try:
+            gateway = self._group.makegateway(f"popen//python={self.python}")
+        except OSError as error:
+            raise self._error("failed", f"cannot start {self.python}: {error.strerror}") from error
         source = BOOTSTRAP.format(root=str(ROOT), stderr=str(self._stderr), parent=os.getpid())
         self._channel = gateway.remote_exec(source)
         self.pid = self._receive("start", timeout_s)["pid"]

@@ -46,7 +46,7 @@ class Backend:
 class Implementation(Protocol):
     """The functions of one file `impls/<backend>/<model>.py`. `net` is whatever that framework calls a model's state.
 
-    `batch` maps "x" and "y" (and for the U-Net "dropout", the mask of kept units) to arrays in the backend's own layout.
+    `batch` maps "x" and "y" (for the U-Net "dropout" too, the mask of kept units) to arrays in the backend's layout.
     """
 
     def build(self, spec: ModelSpec, params: Arrays) -> Any:

@@ -95,7 +95,9 @@ def availability(model: str, entry: Entry) -> Availability:
         return Availability("not implemented", f"there is no impls/{entry.backend}/{model}.py")
     missing = [module for module in entry.variant.requires if not is_installed(module)]
     if missing:
-        return Availability("not installed", f"{', '.join(missing)} cannot be imported; pip install {' '.join(missing)}")
+        return Availability(
+            "not installed", f"{', '.join(missing)} cannot be imported; pip install {' '.join(missing)}"
+        )
     return Availability("available")
 
 

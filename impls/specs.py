@@ -110,7 +110,7 @@ class ModelSpec:
 
 
 def two_layer(size: str, batch_size: int | None = None) -> ModelSpec:
-    """y = max(x·w1, 0)·w2 without biases; the sizes of the lecture notes are N, D_in, H, D_out = 64, 1000, 100, 10."""
+    """Y = max(x·w1, 0)·w2 without biases; the sizes of the lecture notes are N, D_in, H, D_out = 64, 1000, 100, 10."""
     N, D_in, H, D_out = {"tiny": (4, 10, 5, 3), "original": (64, 1000, 100, 10)}[size]
     N = batch_size or N
     products = N * (D_in * H + H * D_out)

@@ -1,0 +1,38 @@
+"""Documents to render, built once a session."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from reports.render import render
+
+
+def _load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"reports_{name}", Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def sample() -> ModuleType:
+    """The builder of made-up documents, `sample.py`."""
+    return _load("sample")
+
+
+@pytest.fixture(scope="session")
+def full(sample: ModuleType) -> dict[str, Any]:
+    """A whole run; a test must not change it."""
+    return sample.full()
+
+
+@pytest.fixture(scope="session")
+def page(full: dict[str, Any]) -> str:
+    """The page of the whole run."""
+    return render(full)

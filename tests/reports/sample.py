@@ -1,0 +1,322 @@
+"""A valid result document, made up but lifelike: three nets, thirteen variants, every status, every warning."""
+
+import base64
+import math
+import random
+import struct
+import zlib
+from typing import Any
+
+VARIANTS: dict[str, tuple[str, str, bool, str]] = {
+    "tf-graph": ("tf", "graph", True, "as-written"),
+    "keras-tf": ("keras", "graph", True, "as-written"),
+    "torch-eager": ("torch", "eager", True, "as-written"),
+    "jax-jit": ("jax", "compiled", True, "as-written"),
+    "keras-jax": ("keras", "compiled", False, "as-written"),
+    "keras-torch": ("keras", "eager", False, "as-written"),
+    "tf-function": ("tf", "graph", False, "as-written"),
+    "tf-eager": ("tf", "eager", False, "as-written"),
+    "jax-eager": ("jax", "eager", False, "as-written"),
+    "numpy": ("reference", "eager", False, "as-written"),
+    "tf-xla": ("tf", "compiled", False, "tuned"),
+    "torch-compile": ("torch", "compiled", False, "tuned"),
+    "torch-channels-last": ("torch", "eager", False, "tuned"),
+}
+MILLISECONDS: dict[str, tuple[float, ...]] = {
+    # in the order of VARIANTS
+    "two_layer": (0.63, 1.1, 0.40, 0.31, 0.95, 1.6, 0.72, 2.1, 1.9, 0.25, 0.33, 0.404, 0.41),
+    "unet": (71, 64, 68, 115, 118, 69, 66, 83, 310, 2400, 92, 61, 56),
+    "autoencoder": (4.1, 4.6, 3.2, 3.3, 4.0, 4.4, 4.2, 6.3, 14.0, 7.7, 3.6, 3.0, 3.21),
+}
+SIZES = {
+    "two_layer": ("original", 64, 101_000, {"forward": 12_928_000, "train_step": 25_984_000}),
+    "unet": ("small", 1, 2_430_000, {"forward": 3_010_000_000, "train_step": 8_990_000_000}),
+    "autoencoder": ("original", 128, 436_064, {"forward": 111_000_000, "train_step": 282_000_000}),
+}
+STAGES = {"tf": (2.9, 0.08), "keras": (3.4, 0.21), "torch": (1.4, 0.02), "jax": (0.8, 0.03), "reference": (0.1, 0.001)}
+COMPILE = {"eager": 0.0, "graph": 0.6, "compiled": 2.3}
+TENSORS = {"two_layer": 2, "unet": 60, "autoencoder": 8}
+
+
+def png(width: int, height: int, kind: str, seed: int = 0) -> str:
+    """Return a grey picture as base64: a ring, with noise on it where `kind` asks for it."""
+    draw = random.Random(seed)
+    rows = b""
+    for y in range(height):
+        row = bytearray([0])
+        for x in range(width):
+            column = x % height
+            distance = math.hypot(column - height / 2, (y - height / 2) * (1 + 0.3 * (x // height % 3)))
+            value = 255 * math.exp(-(((distance - height / 3.2) / (height / 10)) ** 2))
+            value += draw.gauss(0, 40) if kind == "noisy" else 0
+            row.append(max(0, min(255, int(value))))
+        rows += bytes(row)
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    data = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return base64.b64encode(b"\x89PNG\r\n\x1a\n" + data).decode()
+
+
+def cell(model: str, variant: str, phase: str, **changes: Any) -> dict[str, Any]:
+    """Return a cell that was not timed; `changes` overwrite its entries."""
+    backend, mode, headline, lane = VARIANTS.get(variant, ("extra", "eager", False, "as-written"))
+    size, batch_size, _, _ = SIZES[model]
+    return {
+        "model": model,
+        "size": size,
+        "batch_size": batch_size,
+        "phase": phase,
+        "variant": variant,
+        "backend": backend,
+        "lane": lane,
+        "mode": mode,
+        "headline": headline,
+        "precision": "float32",
+        "device": "cpu",
+        "status": "not timed",
+        "reason": None,
+        "stages": None,
+        "num_iterations": None,
+        "rounds_s": [],
+        "step_time_s": None,
+        "step_time_low_s": None,
+        "step_time_high_s": None,
+        "ratio": None,
+        "ratio_low": None,
+        "ratio_high": None,
+        "verdict": None,
+        "autocorrelation": None,
+        "is_steady": None,
+        "num_contaminated": 0,
+        "peak_memory_bytes": None,
+        "versions": {},
+        "flags": {},
+        "stderr_tail": "",
+        **changes,
+    }
+
+
+def timed(
+    model: str, variant: str, phase: str, seconds: float, ratio: float, spread: float = 0.01, **changes: Any
+) -> dict:
+    """Return a timed cell with 12 rounds of 4 samples about `seconds`, and an interval of ± `spread`."""
+    num_rounds = changes.pop("num_rounds", 12)
+    draw = random.Random(f"{model} {variant} {phase}")
+    rounds = [[seconds * (1 + abs(draw.gauss(0, 0.015))) for _ in range(4)] for _ in range(num_rounds)]
+    backend, mode = VARIANTS.get(variant, ("torch", "eager"))[:2]
+    import_s, build_s = STAGES[backend]
+    if ratio == 1.0 and "verdict" not in changes:
+        verdict = "baseline"
+    else:
+        verdict = (
+            "faster" if ratio * (1 + spread) < 1 else "slower" if ratio * (1 - spread) > 1 else "no difference shown"
+        )
+    values = {
+        "status": "timed",
+        "stages": {
+            "import_s": import_s,
+            "build_s": build_s * (10 if model == "unet" else 1),
+            "compile_s": COMPILE[mode] * (2.5 if model == "unet" else 0.4),
+            "first_step_s": 3 * seconds + 0.02,
+        },
+        "num_iterations": max(1, round(0.005 / seconds)),
+        "rounds_s": rounds,
+        "step_time_s": seconds,
+        "step_time_low_s": seconds * (1 - spread / 2),
+        "step_time_high_s": seconds * (1 + spread),
+        "ratio": ratio,
+        "ratio_low": ratio * (1 - spread) if verdict != "baseline" else 1.0,
+        "ratio_high": ratio * (1 + spread) if verdict != "baseline" else 1.0,
+        "verdict": verdict,
+        "autocorrelation": 0.05,
+        "is_steady": True,
+        "peak_memory_bytes": int(4e8 + 3e8 * draw.random()),
+        "versions": {backend: "1.0"},
+        "flags": {"threads": 2},
+    }
+    return cell(model, variant, phase, **{**values, **changes})
+
+
+def group(
+    model: str, phase: str, baseline: str | None = "torch-eager", noise: float | None = 0.004, **changes: Any
+) -> dict:
+    """Return a group whose A/A control has an interval of ± `noise` (None: there is no control)."""
+    size, batch_size, num_params, flops = SIZES[model]
+    control = None
+    if noise is not None and baseline is not None:
+        control = {
+            "variant": baseline,
+            "rounds_s": [[1e-3] * 4] * 12,
+            "num_iterations": 5,
+            "ratio": 1.0,
+            "ratio_low": 1 - noise * 0.9,
+            "ratio_high": 1 + noise,
+        }
+    return {
+        "model": model,
+        "size": size,
+        "batch_size": batch_size,
+        "phase": phase,
+        "precision": "float32",
+        "num_params": num_params,
+        "flops": flops[phase],
+        "baseline": baseline,
+        "statistic": "median" if model == "unet" else "min",
+        "num_rounds": 12,
+        "stopped_by": "precision",
+        "control": control,
+        **changes,
+    }
+
+
+def certificates(model: str, variant: str, failing: str | None = None) -> list[dict[str, Any]]:
+    """Return both gates of a net and variant; the quantity `failing` fails in float32."""
+    draw = random.Random(f"{model} {variant}")
+    tensors = [f"layer{index // 4}.w{index % 4}" for index in range(TENSORS[model])]
+    quantities = ["forward@0", "loss@0..10", "forward@10"]
+    quantities += [f"grad@0/{name}" for name in tensors] + [f"state@10/{name}" for name in tensors]
+    found = []
+    for precision, scale, limit in (("float64", 1e-15, 1e-10), ("float32", 1e-7, 4e-6)):
+        for quantity in quantities:
+            passed = not (quantity == failing and precision == "float32")
+            found.append(
+                {
+                    "model": model,
+                    "size": SIZES[model][0],
+                    "variant": variant,
+                    "precision": precision,
+                    "device": "cpu",
+                    "quantity": quantity,
+                    "rel_error": scale * (1 + 8 * draw.random()) if passed else 0.31,
+                    "limit": limit,
+                    "passed": passed,
+                    "detail": None
+                    if passed
+                    else "first layer that differs: layer0; worst element (3, 1): 0.7 against 0.2",
+                }
+            )
+    return found
+
+
+def document(**changes: Any) -> dict[str, Any]:
+    """Return a document without a measurement; `changes` overwrite the block's entries, `run` is merged."""
+    run = {
+        "id": "2026-03-01T101500Z-cpu",
+        "started_utc": "2026-03-01T10:15:00Z",
+        "finished_utc": "2026-03-01T10:20:41Z",
+        "status": "complete",
+        "preset": "default",
+        "device": "cpu",
+        "num_threads": 2,
+        "seed": 0,
+        "command": "pytest --benchmark --preset default --threads 2",
+        "models": ["two_layer", "unet", "autoencoder"],
+        "variants": list(VARIANTS),
+        "warnings": [],
+    }
+    environment = {
+        "cpu": "AMD EPYC 7B13",
+        "num_physical_cores": 1,
+        "num_logical_cores": 2,
+        "affinity": [0, 1],
+        "memory_bytes": 8_331_000_000,
+        "gpus": [],
+        "os": "Linux 6.1 x86_64 (glibc 2.36)",
+        "python": "3.11.7",
+        "packages": {"jax": "0.10.2", "keras": "3.15.1", "numpy": "2.4.6", "tensorflow": "2.21.0", "torch": "2.13.0"},
+        "commit": "99a9bbb5f1c04f4c2a5b53e1d6e1f6f0f2a7c111",
+        "commit_is_clean": False,
+        "load_at_start": [0.21, 0.4, 0.52],
+        "load_at_end": [1.9, 1.4, 0.9],
+        "worker_env": {"OMP_NUM_THREADS": "2", "CUDA_VISIBLE_DEVICES": "-1"},
+    }
+    block = {
+        "schema_version": 1,
+        "run": {**run, **changes.pop("run", {})},
+        "environment": environment,
+        "groups": [],
+        "cells": [],
+        "certificates": [],
+        "pictures": [],
+        **changes,
+    }
+    return {"machine_info": {}, "benchmarks": [], "likeforlike": block}
+
+
+ABSENT: dict[tuple[str, str], tuple[str, str]] = {
+    ("unet", "numpy"): ("not implemented", "impls/reference has no float32 U-Net"),
+    ("unet", "tf-xla"): ("timed out", "compile took longer than 120 s"),
+    ("unet", "keras-torch"): ("refused", "grad@0/layer0.w1 is off by 0.31 in float32, where 4e-06 is allowed"),
+    ("two_layer", "keras-jax"): ("crashed", "the worker ended with signal 11 (SIGSEGV)"),
+    ("two_layer", "tf-eager"): ("broken", "impls/tf/two_layer.py: ImportError: cannot import name 'Session'"),
+    ("autoencoder", "torch-compile"): ("not installed", "torch needs a C++ compiler for this mode, and none was found"),
+    ("autoencoder", "jax-eager"): ("failed", "ValueError: operands could not be broadcast together"),
+    ("autoencoder", "tf-function"): ("not timed", "the time limit came first"),
+}
+
+
+def full(num_rounds: int = 12) -> dict[str, Any]:
+    """Return the whole run: three nets, both phases, thirteen variants, each status at least once."""
+    groups, cells, proofs = [], [], []
+    for model, milliseconds in MILLISECONDS.items():
+        for variant in VARIANTS:
+            status = ABSENT.get((model, variant), ("timed", ""))[0]
+            if status in ("timed", "refused", "not timed"):
+                proofs += certificates(model, variant, "grad@0/layer0.w1" if status == "refused" else None)
+        for phase, share in (("train_step", 1.0), ("forward", 0.33)):
+            groups.append(group(model, phase, num_rounds=num_rounds))
+            for variant, value in zip(VARIANTS, milliseconds, strict=True):
+                cells.append(
+                    _full_cell(model, variant, phase, value * 1e-3 * share, milliseconds[2] * 1e-3 * share, num_rounds)
+                )
+    warnings = ["load 1.2 plus 2 threads exceed the 2 cores", "U-Net: three rounds were disturbed by another program"]
+    return document(run={"warnings": warnings}, groups=groups, cells=cells, certificates=proofs, pictures=pictures())
+
+
+def _full_cell(
+    model: str, variant: str, phase: str, seconds: float, baseline: float, num_rounds: int
+) -> dict[str, Any]:
+    if (model, variant) in ABSENT:
+        status, reason = ABSENT[model, variant]
+        stderr = 'Fatal Python error: Segmentation fault\n  File "worker.py", line 88' if status == "crashed" else ""
+        return cell(model, variant, phase, status=status, reason=reason, stderr_tail=stderr)
+    changes: dict[str, Any] = {"num_rounds": num_rounds}
+    if variant == "jax-eager":
+        changes |= {"is_steady": False, "autocorrelation": 0.47, "num_contaminated": 7}
+    if variant == "keras-torch":
+        changes |= {"verdict": "too wide to say", "spread": 0.2}
+    return timed(model, variant, phase, seconds, seconds / baseline, **changes)
+
+
+def pictures() -> list[dict[str, Any]]:
+    """Return the autoencoder's strip and the U-Net's images."""
+    strip = [
+        {"caption": name, "png_base64": png(224, 28, name, seed)}
+        for seed, name in enumerate(("noisy", "clean", "denoised"))
+    ]
+    images = [
+        {"caption": caption, "png_base64": png(size, size, "clean")}
+        for caption, size in (("input", 252), ("target", 68), ("output", 68))
+    ]
+    common = {"variant": "torch-eager"}
+    return [
+        {
+            **common,
+            "model": "autoencoder",
+            "size": "original",
+            "num_steps": 400,
+            "metrics": {"psnr_noisy_db": 20.13, "psnr_denoised_db": 24.61},
+            "panels": strip,
+        },
+        {
+            **common,
+            "model": "unet",
+            "size": "small",
+            "num_steps": 60,
+            "metrics": {"pixel_accuracy": 0.914},
+            "panels": images,
+        },
+    ]
