@@ -369,6 +369,8 @@ class Run:
                 record |= _timed_record(taken, reference, statistic, noise, cell.entry == baseline)
                 if cell.status == "not timed":
                     record["status"] = "timed"
+            elif cell.status == "not timed":
+                record["reason"] = "the run was interrupted before"
             self.cells.append(record)
 
     def _record_untimed(self, problem: Problem, cells: list[Cell], reason: str) -> None:

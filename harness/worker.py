@@ -7,6 +7,7 @@
 import ctypes
 import gc
 import importlib
+import importlib.abc
 import os
 import resource
 import signal
@@ -14,7 +15,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,28 @@ def die_with(parent_pid: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
+class Hiding(importlib.abc.MetaPathFinder):
+    """A finder that does not find the other frameworks: they look as if they were not installed.
+
+    Not `sys.modules[name] = None`: libraries that ask whether an array is a torch tensor look there, and stumble.
+    """
+
+    def __init__(self, finder: Any, names: Collection[str]) -> None:
+        self.finder = finder
+        self.names = names
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
+        """Ask the finder behind this one, unless for a hidden name."""
+        if fullname.partition(".")[0] in self.names:
+            return None
+        return self.finder.find_spec(fullname, path, target)
+
+
+def hide(names: Collection[str]) -> None:
+    """Make top-level modules impossible to import in this process, and to find."""
+    sys.meta_path[:] = [Hiding(finder, names) for finder in sys.meta_path if hasattr(finder, "find_spec")]
+
+
 class Worker:
     """The calls that a parent can make; one instance per process. `key` names a program that `open` built."""
 
@@ -99,8 +122,7 @@ class Worker:
         os.environ.update(self.entry.variant.env)
         frameworks = {module for entry in entries.values() for module in entry.variant.requires} - {"numpy"}
         foreign = sorted(frameworks - set(self.entry.variant.requires))
-        for module in foreign:
-            sys.modules[module] = None  # type: ignore[assignment]  # makes `import module` fail
+        hide(foreign)
         start = time.perf_counter()
         self.runtime = importlib.import_module(f"impls.{backend}.runtime")
         facts = self.runtime.configure(self.entry.variant, num_threads, device)
@@ -108,7 +130,7 @@ class Worker:
         return {
             **facts,
             "import_s": import_s,
-            "foreign": [module for module in foreign if sys.modules.get(module) is not None],
+            "foreign": [module for module in foreign if module in sys.modules],
         }
 
     def open(

@@ -13,7 +13,8 @@ from reports.render import render
 
 def _load(name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"reports_{name}", Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
@@ -28,8 +29,8 @@ def sample() -> ModuleType:
 
 @pytest.fixture(scope="session")
 def full(sample: ModuleType) -> dict[str, Any]:
-    """A whole run; a test must not change it."""
-    return sample.full()
+    """A whole run of the largest size that a preset allows; a test must not change it."""
+    return sample.full(num_rounds=60)
 
 
 @pytest.fixture(scope="session")

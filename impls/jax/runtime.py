@@ -1,0 +1,174 @@
+"""Runs the JAX nets: threads and precision, jit, layouts, and the state between steps."""
+
+import functools
+import importlib.metadata
+import os
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from impls.contract import Arrays, Variant
+from impls.specs import ModelSpec, TensorSpec
+
+_LAYER_TENSORS = {"w": "kernel", "b": "bias", "offset": "bias"}
+"""Flax's word for a canonical tensor of a layer, where it differs."""
+
+_SLOTS = {"trace": "velocity/", "mu": "m/", "nu": "v/"}
+"""The canonical prefix of a field of Optax's states."""
+
+_FROM_CANONICAL = {"conv": (2, 3, 1, 0), "conv_transpose": (2, 3, 1, 0), "image": (0, 2, 3, 1)}
+"""Axes of OIHW → HWIO, IOHW → HWOI (`transpose_kernel=True` takes the kernel of the convolution that it transposes,
+whose input is the transposed one's output) and NCHW → NHWC."""
+
+_TO_CANONICAL = {"conv": (3, 2, 0, 1), "conv_transpose": (3, 2, 0, 1), "image": (0, 3, 1, 2)}
+
+
+def configure(variant: Variant, num_threads: int, device: str) -> dict[str, Any]:
+    """Set threads, device and precision for the whole process, before JAX makes its client.
+
+    XLA's CPU client sizes its thread pools by `PJRT_NPROC`, which it reads when the first array is made; it ignores
+    `OMP_NUM_THREADS`.
+
+    Returns:
+        Plain facts: device, device_name, versions, flags.
+
+    Raises:
+        RuntimeError: `device` is "gpu" and JAX sees none.
+    """
+    os.environ["PJRT_NPROC"] = str(num_threads)
+    jax.config.update("jax_default_matmul_precision", "highest")  # no TF32
+    jax.config.update("jax_enable_x64", False)  # a float64 Program switches it on for its own calls
+    if device == "cpu":
+        jax.config.update("jax_platforms", "cpu")
+    elif jax.default_backend() != "gpu":
+        raise RuntimeError("JAX sees no GPU: install jax[cuda13] on a machine with an NVIDIA GPU, or use --device cpu")
+    flags = {
+        "variant": variant.name,
+        "PJRT_NPROC": os.environ["PJRT_NPROC"],
+        "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""),
+        "jax_default_matmul_precision": jax.config.jax_default_matmul_precision,
+        "jax_enable_x64": jax.config.jax_enable_x64,
+        "jax_compilation_cache_dir": jax.config.jax_compilation_cache_dir,
+    }
+    packages = ("jax", "jaxlib", "flax", "optax", "numpy")
+    return {
+        "device": device,
+        "device_name": jax.devices()[0].device_kind,
+        "versions": {package: importlib.metadata.version(package) for package in packages},
+        "flags": flags,
+    }
+
+
+class Program:
+    """One net in one variant; see `impls.contract.Program`.
+
+    A model file's functions are pure: they take the state and return the next one, which is kept here.
+    """
+
+    def __init__(self, implementation: Any, spec: ModelSpec, params: Arrays, variant: Variant) -> None:
+        """Build the state; a float64 program runs each call in a context of its own, a float32 one none at all."""
+        transform: Callable[..., Any] = jax.jit if variant.mode == "compiled" else _identity
+        in_precision = _in_x64 if params[spec.params[0].name].dtype == np.float64 else _identity
+        self._compiled = variant.mode == "compiled"
+        self._jitted = {phase: transform(getattr(implementation, phase)) for phase in ("forward", "train_step")}
+        self._in_precision = in_precision
+        self._forward = in_precision(self._jitted["forward"])
+        self._train_step = in_precision(self._jitted["train_step"])
+        self._gradients = in_precision(transform(implementation.gradients))
+        self._names = {_path(tensor.name): tensor.name for tensor in (*spec.params, *spec.statistics)}
+        self._kind = spec.kind
+        self._outputs: Any = None
+        self._state = in_precision(implementation.build)(spec, params)
+
+    def prepare(self, batch: Arrays) -> dict[str, np.ndarray]:
+        """Return NumPy arrays, images NHWC."""
+        return {name: _transposed(array, _FROM_CANONICAL, _input_kind(array)) for name, array in batch.items()}
+
+    def compile(self, phase: str, batch: Arrays) -> None:
+        """Trace and compile; the jitted function finds the result in JAX's cache and does not compile again."""
+        if self._compiled:
+            self._in_precision(lambda: self._jitted[phase].lower(self._state, batch).compile())()
+
+    def forward(self, batch: Arrays) -> jax.Array:
+        """Predict in eval mode."""
+        self._outputs = self._forward(self._state, batch)
+        return self._outputs
+
+    def gradients(self, batch: Arrays) -> tuple[jax.Array, dict[str, jax.Array]]:
+        """Return (loss, gradients by canonical name)."""
+        self._outputs = loss, grads = self._gradients(self._state, batch)
+        return loss, self._canonical(grads)
+
+    def train_step(self, batch: Arrays) -> jax.Array:
+        """Replace the state by the next one; return the loss."""
+        self._state, self._outputs = self._train_step(self._state, batch)
+        return self._outputs
+
+    def synchronize(self) -> None:
+        """Wait for the state and for the last outputs."""
+        jax.block_until_ready((self._state, self._outputs))
+
+    def to_numpy(self, value: Any, kind: str = "plain") -> np.ndarray:
+        """Return a canonical copy."""
+        return _transposed(np.array(value), _TO_CANONICAL, kind)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return canonical copies of parameters, statistics and slots."""
+        tensors = self._canonical(self._state)
+        return {name: self.to_numpy(value, self._kind(name)) for name, value in tensors.items()}
+
+    def _canonical(self, tree: Any) -> dict[str, jax.Array]:
+        """Return a tree's leaves by canonical name; leaves that are no tensor of the net (step counters) are left out.
+
+        A leaf's path is fields of dataclasses and tuples first (`opt_state`, `trace`), keys of dictionaries after them.
+        """
+        named = {}
+        for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+            keys = tuple(key.key for key in path if isinstance(key, jax.tree_util.DictKey))
+            fields = [key.name for key in path if isinstance(key, jax.tree_util.GetAttrKey)]
+            if keys in self._names:
+                prefix = _SLOTS[fields[-1]] if "opt_state" in fields else ""
+                named[prefix + self._names[keys]] = leaf
+        return named
+
+
+def from_numpy(tensors: Iterable[TensorSpec], arrays: Arrays) -> dict[str, Any]:
+    """Return the nested dictionary that Flax calls a collection, of JAX arrays in JAX's layouts, in `arrays`' dtype."""
+    tree: dict[str, Any] = {}
+    for tensor in tensors:
+        *layers, leaf = _path(tensor.name)
+        branch = functools.reduce(lambda node, layer: node.setdefault(layer, {}), layers, tree)
+        branch[leaf] = jnp.asarray(_transposed(arrays[tensor.name], _FROM_CANONICAL, tensor.kind).copy())
+    return tree
+
+
+def _path(name: str) -> tuple[str, ...]:
+    """Return the keys of a canonical name: "up1.bn2.offset" → ("up1", "bn2", "bias"); "w1" → ("w1",)."""
+    *layers, leaf = name.split(".")
+    return (*layers, _LAYER_TENSORS.get(leaf, leaf))
+
+
+def _input_kind(array: np.ndarray) -> str:
+    return "image" if array.ndim == 4 else "plain"
+
+
+def _transposed(array: np.ndarray, axes_by_kind: Mapping[str, tuple[int, ...]], kind: str) -> np.ndarray:
+    return np.ascontiguousarray(array.transpose(axes_by_kind[kind])) if kind in axes_by_kind else array
+
+
+def _identity(function: Callable) -> Callable:
+    return function
+
+
+def _in_x64(function: Callable) -> Callable:
+    """Let `function` see and make 64-bit numbers, and nothing else in the process."""
+
+    @functools.wraps(function)
+    def in_x64(*args: Any) -> Any:
+        with jax.enable_x64(True):
+            return function(*args)
+
+    return in_x64

@@ -1,0 +1,219 @@
+"""What Keras leaves to the backend or defines otherwise, by its documented extension points.
+
+- Gradients: `Model.value_and_gradients`, by `tf.GradientTape`, `jax.value_and_grad` or `torch.autograd`.
+- Epsilon after the bias correction: `Adam`, an own `keras.optimizers.Optimizer`.
+- float64 that stays float64. Keras 3 turns float64 into float32 in its type promotion on JAX and torch ("aligned with
+  JAX's default", `keras.backend.result_type`), also after `set_floatx("float64")` and with JAX's x64 on. It rounds in
+  `ops.mean` and `BatchNormalization` on both, and in `ops.matmul` (thus `Dense`) and `ops.divide_no_nan` (thus the
+  mean of the loss) on torch. The subclasses below take over in exactly that case, with operations that do not promote.
+  In float32, and on TensorFlow in both precisions, they run Keras' own code.
+- Numbers: on TensorFlow `ops.cast` makes float32 of a Python float before it makes float64 of that, also inside Keras'
+  SGD; it keeps a `numpy.float64`, which is a float too.
+"""
+
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+from impls.contract import Arrays
+from impls.specs import ModelSpec
+
+_FROM_CANONICAL = {"conv": (2, 3, 1, 0), "conv_transpose": (2, 3, 1, 0), "image": (0, 2, 3, 1)}
+"""Axes of OIHW → HWIO, IOHW → HWOI and NCHW → NHWC."""
+_TO_CANONICAL = {"conv": (3, 2, 0, 1), "conv_transpose": (3, 2, 0, 1), "image": (0, 3, 1, 2)}
+
+_SUFFIXES = {
+    "kernel": "w",
+    "bias": "b",
+    "gamma": "scale",
+    "beta": "offset",
+    "moving_mean": "mean",
+    "moving_variance": "var",
+}
+_PROMOTION_ROUNDS = keras.backend.result_type("float64", "float64") != "float64"
+
+
+def rounds(dtype: str) -> bool:
+    """Tell whether Keras' type promotion on this backend would round values of `dtype`."""
+    return _PROMOTION_ROUNDS and dtype == "float64"
+
+
+# ---------------------------------------------------------------- names and values
+
+
+def canonical_name(variable: keras.Variable) -> str:
+    """Return the canonical name: unet/up4/conv1/kernel is up4.conv1.w, but two_layer/w1/kernel is w1."""
+    model, *layers, tensor = variable.path.split("/")
+    return layers[0] if model == "two_layer" else ".".join([*layers, _SUFFIXES[tensor]])
+
+
+def from_canonical(array: np.ndarray, kind: str) -> np.ndarray:
+    """Return a view in Keras' layout; what is no image or convolution keeps its own."""
+    return array.transpose(_FROM_CANONICAL[kind]) if array.ndim == 4 and kind in _FROM_CANONICAL else array
+
+
+def to_canonical(array: np.ndarray, kind: str) -> np.ndarray:
+    """Return a view in canonical layout."""
+    return array.transpose(_TO_CANONICAL[kind]) if array.ndim == 4 and kind in _TO_CANONICAL else array
+
+
+def load(net: keras.Model, spec: ModelSpec, params: Arrays) -> None:
+    """Give every variable of `net` its value from canonical arrays."""
+    for variable in net.variables:
+        name = canonical_name(variable)
+        variable.assign(from_canonical(params[name], spec.kind(name)))
+
+
+# ---------------------------------------------------------------- gradients
+
+
+class Model(keras.Model):
+    """A `keras.Model` with gradients, and with the loss in its own precision."""
+
+    def value_and_gradients(self, loss, batch):
+        """Return (loss(self, batch), its gradients in the order of trainable_variables) in this backend's mode.
+
+        A stateless scope keeps what the forward pass would assign (BatchNorm's statistics) from the variables.
+        """
+        if not hasattr(self, "_value_and_gradients"):
+            self._value_and_gradients = _value_and_gradients(self, loss)
+        return self._value_and_gradients(batch)
+
+    def get_metrics_result(self):
+        """Return {"loss": mean of the loss since the last reset}, which is the step's own in `train_on_batch`."""
+        if not rounds(self.compute_dtype):
+            return super().get_metrics_result()
+        (mean,) = self.metrics
+        return {mean.name: ops.divide(mean.total, mean.count)}
+
+
+if keras.backend.backend() == "tensorflow":
+    import tensorflow as tf
+
+    def _value_and_gradients(net, loss):
+        @tf.function(jit_compile=net.jit_compile)
+        def function(batch):
+            with keras.StatelessScope(), tf.GradientTape() as tape:
+                value = loss(net, batch)
+            return value, tape.gradient(value, [variable.value for variable in net.trainable_variables])
+
+        return function
+
+elif keras.backend.backend() == "jax":
+    import jax
+
+    def _value_and_gradients(net, loss):
+        def value(trainable, others, batch):
+            variables = [*net.trainable_variables, *net.non_trainable_variables]
+            mapping = list(zip(variables, [*trainable, *others], strict=True))
+            with keras.StatelessScope(state_mapping=mapping):
+                return loss(net, batch)
+
+        compiled = jax.jit(jax.value_and_grad(value))
+
+        def function(batch):
+            trainable = [variable.value for variable in net.trainable_variables]
+            others = [variable.value for variable in net.non_trainable_variables]
+            return compiled(trainable, others, batch)
+
+        return function
+
+else:
+    import torch
+
+    def _value_and_gradients(net, loss):
+        def function(batch):
+            with keras.StatelessScope():
+                value = loss(net, batch)
+            return value, torch.autograd.grad(value, [variable.value for variable in net.trainable_variables])
+
+        return function
+
+
+# ---------------------------------------------------------------- optimizer
+
+
+class Adam(keras.optimizers.Optimizer):
+    """Adam with epsilon after the bias correction (Kingma & Ba 2015, algorithm 1); Keras' own has it before."""
+
+    def __init__(self, learning_rate, beta1, beta2, eps):
+        super().__init__(learning_rate=learning_rate)
+        self.beta1, self.beta2, self.eps = beta1, beta2, eps
+
+    def build(self, variables):
+        """Make the slots m and v of every variable."""
+        if not self.built:
+            super().build(variables)
+            self.m, self.v = self.add_optimizer_variables(variables, ["m", "v"])
+
+    def update_step(self, gradient, variable, learning_rate):
+        """Update one variable, in the order of Kingma & Ba's section 2, with ε̂ = ε·√(1 − β2ᵗ): fewer passes, as Keras.
+
+        1 − βᵗ comes from expm1, because float32 would lose four of its seven digits to cancellation.
+        """
+        index = self._get_variable_index(variable)
+        m, v = self.m[index], self.v[index]
+        self.assign_add(m, (gradient - m) * (1 - self.beta1))
+        self.assign_add(v, (ops.square(gradient) - v) * (1 - self.beta2))
+        step = ops.cast(self.iterations + 1, variable.dtype)
+        correction1 = -ops.expm1(step * math.log(self.beta1))
+        correction2 = ops.sqrt(-ops.expm1(step * math.log(self.beta2)))
+        step_size = ops.cast(learning_rate, variable.dtype) * correction2 / correction1
+        self.assign_sub(variable, m * step_size / (ops.sqrt(v) + self.eps * correction2))
+
+
+# ---------------------------------------------------------------- float64 that stays float64
+
+
+def _mean(x):
+    return ops.sum(x) / ops.cast(ops.size(x), x.dtype)
+
+
+class Dense(keras.layers.Dense):
+    """Keras' own; in float64 on torch without `ops.matmul`."""
+
+    def call(self, inputs, training=None):
+        """Return activation(inputs · kernel + bias) of (N, in), (N, out)."""
+        if not rounds(self.compute_dtype):
+            return super().call(inputs, training=training)
+        x = ops.einsum("ni,io->no", inputs, self.kernel)
+        if self.bias is not None:
+            x = ops.add(x, self.bias)
+        return self.activation(x)
+
+
+class BatchNormalization(keras.layers.BatchNormalization):
+    """Keras' own; in float64 on JAX and torch without the cast to the promoted type."""
+
+    def call(self, inputs, training=None, mask=None):
+        """Normalise (N, H, W, C) over all but C."""
+        if not rounds(self.compute_dtype):
+            return super().call(inputs, training=training, mask=mask)
+        mean, variance = self.moving_mean, self.moving_variance
+        if training:
+            mean, variance = ops.moments(inputs, axes=[0, 1, 2])
+            self.moving_mean.assign(self.moving_mean * self.momentum + mean * (1.0 - self.momentum))
+            self.moving_variance.assign(self.moving_variance * self.momentum + variance * (1.0 - self.momentum))
+        return ops.batch_normalization(inputs, mean, variance, -1, self.beta, self.gamma, self.epsilon)
+
+
+class MeanSquaredError(keras.losses.MeanSquaredError):
+    """Keras' own; in float64 on JAX and torch without `ops.mean`."""
+
+    def call(self, y_true, y_pred):
+        """Return the losses that Keras still averages, or their mean."""
+        if not rounds(self.dtype):
+            return super().call(y_true, y_pred)
+        return _mean(ops.square(y_pred - y_true))
+
+
+class BinaryCrossentropy(keras.losses.BinaryCrossentropy):
+    """Keras' own; in float64 on JAX and torch without `ops.mean`."""
+
+    def call(self, y_true, y_pred):
+        """Return the losses that Keras still averages, or their mean."""
+        if not rounds(self.dtype):
+            return super().call(y_true, y_pred)
+        return _mean(ops.binary_crossentropy(y_true, y_pred, from_logits=self.from_logits))

@@ -1,0 +1,223 @@
+"""Runs the Keras nets on the backend that KERAS_BACKEND names: threads, device, precision, layouts, `Program`."""
+
+import contextlib
+import importlib.metadata
+import os
+import platform
+from typing import Any
+
+import keras
+import numpy as np
+
+from impls.contract import Arrays, Variant
+from impls.keras.extras import canonical_name, from_canonical, to_canonical
+from impls.specs import ModelSpec
+
+_BACKEND = keras.backend.backend()
+if _BACKEND == "tensorflow":
+    import tensorflow as tf
+elif _BACKEND == "jax":
+    import jax
+else:
+    import torch
+
+_device_scope = contextlib.ExitStack()  # left open: the device is the process's
+
+
+# ---------------------------------------------------------------- the process
+
+
+def configure(variant: Variant, num_threads: int, device: str) -> dict[str, Any]:
+    """Set threads, device and precision policy of this process, once, before any `Program`.
+
+    Returns:
+        Plain facts: device, device_name, versions, flags.
+
+    Raises:
+        RuntimeError: KERAS_BACKEND names another backend than the variant's, or `device` is "gpu" and the backend
+            sees none.
+    """
+    wanted = dict(variant.env)["KERAS_BACKEND"]
+    if wanted != _BACKEND:
+        raise RuntimeError(f"{variant.name} needs KERAS_BACKEND={wanted} set before Keras is imported, not {_BACKEND}")
+    configure_backend = {"tensorflow": _configure_tensorflow, "jax": _configure_jax, "torch": _configure_torch}
+    device_name, flags = configure_backend[_BACKEND](num_threads, device)
+    packages = {"tensorflow": ("tensorflow", "tensorflow-cpu"), "jax": ("jax", "jaxlib"), "torch": ("torch",)}
+    versions = {}
+    for package in ("keras", *packages[_BACKEND], "numpy"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):  # tensorflow-cpu is tensorflow's other name
+            versions[package] = importlib.metadata.version(package)
+    flags |= {
+        "keras_backend": _BACKEND,
+        "jit_compile": f"auto = {keras.Sequential([keras.layers.ReLU()]).jit_compile}",
+        "image_data_format": keras.config.image_data_format(),
+        "forward": "predict_on_batch",
+        "train_step": "train_on_batch",
+        "float64": _float64_note(),
+    }
+    return {"device": device, "device_name": device_name, "versions": versions, "flags": flags}
+
+
+def _float64_note() -> str:
+    if keras.backend.result_type("float64", "float64") == "float64":
+        return "Keras' own layers and losses"
+    return "own BatchNormalization, mean losses and Dense (impls/keras/extras.py); Keras' own promote to float32"
+
+
+def _configure_tensorflow(num_threads: int, device: str) -> tuple[str, dict[str, Any]]:
+    gpus = tf.config.list_physical_devices("GPU")
+    if device == "gpu" and not gpus:
+        raise RuntimeError(
+            f"TensorFlow {tf.__version__} sees no GPU: use --device cpu, or install tensorflow[and-cuda]"
+        )
+    if device == "cpu":
+        tf.config.set_visible_devices([], "GPU")
+    tf.config.threading.set_intra_op_parallelism_threads(num_threads)
+    tf.config.threading.set_inter_op_parallelism_threads(num_threads)
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    flags = {
+        "intra_op_parallelism_threads": tf.config.threading.get_intra_op_parallelism_threads(),
+        "inter_op_parallelism_threads": tf.config.threading.get_inter_op_parallelism_threads(),
+        "tensor_float_32": tf.config.experimental.tensor_float_32_execution_enabled(),
+        "TF_ENABLE_ONEDNN_OPTS": os.environ.get("TF_ENABLE_ONEDNN_OPTS", ""),
+    }
+    if device == "gpu":
+        return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU"), flags
+    return _processor(), flags
+
+
+def _configure_jax(num_threads: int, device: str) -> tuple[str, dict[str, Any]]:
+    os.environ["PJRT_NPROC"] = str(num_threads)  # XLA's CPU client ignores OMP_NUM_THREADS
+    jax.config.update("jax_default_matmul_precision", "highest")  # no TF32
+    jax.config.update("jax_enable_x64", False)  # a float64 Program switches it on for its own calls
+    if device == "cpu":
+        jax.config.update("jax_platforms", "cpu")
+    elif jax.default_backend() != "gpu":
+        raise RuntimeError(f"JAX {jax.__version__} sees no GPU: use --device cpu, or install jax[cuda13]")
+    flags = {
+        "PJRT_NPROC": os.environ["PJRT_NPROC"],
+        "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""),
+        "jax_default_matmul_precision": jax.config.jax_default_matmul_precision,
+    }
+    return (jax.devices()[0].device_kind if device == "gpu" else _processor()), flags
+
+
+def _configure_torch(num_threads: int, device: str) -> tuple[str, dict[str, Any]]:
+    if device == "gpu" and not torch.cuda.is_available():
+        raise RuntimeError(f"torch {torch.__version__} sees no GPU: use --device cpu, or install a CUDA wheel")
+    _device_scope.enter_context(keras.device("gpu" if device == "gpu" else "cpu"))
+    torch.set_num_threads(num_threads)
+    torch.set_num_interop_threads(1)
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    flags = {
+        "num_threads": torch.get_num_threads(),
+        "num_interop_threads": torch.get_num_interop_threads(),
+        "tf32_matmul": torch.backends.cuda.matmul.allow_tf32,
+        "tf32_cudnn": torch.backends.cudnn.allow_tf32,
+        "mkldnn": torch.backends.mkldnn.enabled,
+    }
+    return (torch.cuda.get_device_name() if device == "gpu" else _processor()), flags
+
+
+def _processor() -> str:
+    return platform.processor() or platform.machine()
+
+
+@contextlib.contextmanager
+def _float64():
+    """Make float64 Keras' default and allow it in JAX; both are settings of the process, so put them back.
+
+    `set_floatx` decides the type of losses, metrics, the learning rate and Python numbers; the dtype policy that of
+    layers.
+    """
+    floatx, policy = keras.config.floatx(), keras.config.dtype_policy()
+    with jax.enable_x64(True) if _BACKEND == "jax" else contextlib.nullcontext():
+        keras.config.set_floatx("float64")
+        keras.config.set_dtype_policy("float64")
+        try:
+            yield
+        finally:
+            keras.config.set_floatx(floatx)
+            keras.config.set_dtype_policy(policy)
+
+
+# ---------------------------------------------------------------- the net
+
+
+class Program:
+    """One net in one variant; see `impls.contract.Program`."""
+
+    def __init__(self, implementation: Any, spec: ModelSpec, params: Arrays, variant: Variant) -> None:
+        """Build the net; a float64 program sets and restores the process's precision around every call."""
+        del variant  # KERAS_BACKEND has decided already
+        self._spec = spec
+        self._dtype = params[spec.params[0].name].dtype
+        self._precision = _float64 if self._dtype == np.float64 else contextlib.nullcontext
+        self._implementation = implementation
+        with self._precision():
+            self._net = implementation.build(spec, params)
+            self._net.optimizer.build(self._net.trainable_variables)
+
+    def prepare(self, batch: Arrays) -> dict[str, np.ndarray]:
+        """Return NumPy arrays, images channels last."""
+        return {name: np.array(from_canonical(array, "image"), self._dtype, order="C") for name, array in batch.items()}
+
+    def compile(self, phase: str, batch: dict[str, np.ndarray]) -> None:
+        """Make the function of `phase`; Keras has no public way to trace it before the first batch."""
+        del batch
+        with self._precision():
+            if phase == "train_step":
+                self._net.make_train_function()
+            else:
+                self._net.make_predict_function()
+
+    def forward(self, batch: dict[str, np.ndarray]) -> np.ndarray:
+        """Predict in eval mode."""
+        with self._precision():
+            return self._implementation.forward(self._net, batch)
+
+    def gradients(self, batch: dict[str, np.ndarray]) -> tuple[Any, dict[str, Any]]:
+        """Return (loss, gradients by canonical name); a stateless scope keeps the statistics as they are."""
+        with self._precision():
+            loss, grads = self._implementation.gradients(self._net, batch)
+        names = [canonical_name(variable) for variable in self._net.trainable_variables]
+        return loss, dict(zip(names, grads, strict=True))
+
+    def train_step(self, batch: dict[str, np.ndarray]) -> float:
+        """Update once; return the loss from before, a Python float."""
+        with self._precision():
+            return self._implementation.train_step(self._net, batch)
+
+    def synchronize(self) -> None:
+        """Wait for the parameters; the outputs of Keras' calls are on the host already."""
+        if _BACKEND == "jax":
+            jax.block_until_ready([variable.value for variable in self._net.variables])
+        elif _BACKEND == "tensorflow":
+            tf.test.experimental.sync_devices()
+        elif torch.cuda.is_available():
+            torch.cuda.synchronize()
+
+    def to_numpy(self, value: Any, kind: str = "plain") -> np.ndarray:
+        """Return an array in canonical layout; a Python float, as Keras gives its losses, in the net's dtype."""
+        if isinstance(value, float):
+            return np.asarray(value, self._dtype)
+        return np.array(to_canonical(keras.ops.convert_to_numpy(value), kind), order="C")
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return canonical copies of parameters, statistics and slots."""
+        named = {canonical_name(variable): variable for variable in self._net.variables}
+        state = {name: self.to_numpy(variable.value, self._spec.kind(name)) for name, variable in named.items()}
+        optimizer, trainable = self._net.optimizer, self._net.trainable_variables
+        slots: dict[str, list[keras.Variable]] = {}
+        if self._spec.optimizer.name == "momentum":
+            slots = {"velocity": optimizer.momentums}
+        elif self._spec.optimizer.name == "adam":
+            slots = {"m": optimizer.m, "v": optimizer.v}
+        for slot, variables in slots.items():
+            for param, variable in zip(trainable, variables, strict=True):
+                name = canonical_name(param)
+                state[f"{slot}/{name}"] = self.to_numpy(variable.value, self._spec.kind(name))
+                if slot == "velocity":  # Keras folds the rate in: v ← momentum·v − lr·g; p ← p + v
+                    state[f"{slot}/{name}"] /= -self._spec.optimizer.learning_rate
+        return state

@@ -1,0 +1,68 @@
+"""How a worker drives the NumPy nets."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from impls.contract import Arrays, Variant
+from impls.specs import ModelSpec
+
+
+def configure(variant: Variant, num_threads: int, device: str) -> dict[str, Any]:  # noqa: ARG001 - there is one
+    """Set the threads of the BLAS library that NumPy's matrix products call; all else in NumPy has one thread.
+
+    Raises:
+        RuntimeError: `device` is not "cpu", or the BLAS library did not take the number of threads.
+    """
+    if device != "cpu":
+        raise RuntimeError("NumPy computes on the CPU only: choose --device cpu, or leave out the variant numpy")
+    threadpool_limits(num_threads)
+    blas = [library for library in threadpool_info() if library["user_api"] == "blas"]
+    for library in blas:
+        if library["num_threads"] != num_threads:
+            raise RuntimeError(f"{library['internal_api']} runs {library['num_threads']} threads, not {num_threads}")
+    flags = {library["internal_api"]: f"{library['version']}, {library['num_threads']} threads" for library in blas}
+    return {"device": "cpu", "device_name": "cpu", "versions": {"numpy": np.__version__}, "flags": flags}
+
+
+class Program:
+    """One net, run as it is written: NumPy has no graph, no compiler and no queue. See `impls.contract.Program`."""
+
+    def __init__(self, implementation: Any, spec: ModelSpec, params: Arrays, variant: Variant) -> None:  # noqa: ARG002
+        """Build the net in the dtype of `params`."""
+        self._implementation = implementation
+        self._dtype = np.result_type(*(params[tensor.name] for tensor in spec.params))
+        self._net = implementation.build(spec, params)
+
+    def prepare(self, batch: Arrays) -> dict[str, np.ndarray]:
+        """Return contiguous copies of the batch in the net's dtype; the canonical layout is NumPy's own here."""
+        return {name: np.array(array, self._dtype, order="C") for name, array in batch.items()}
+
+    def compile(self, phase: str, batch: Arrays) -> None:
+        """Do nothing."""
+
+    def forward(self, batch: Arrays) -> np.ndarray:
+        """Predict in eval mode."""
+        return self._implementation.forward(self._net, batch)
+
+    def gradients(self, batch: Arrays) -> tuple[np.ndarray, Mapping[str, np.ndarray]]:
+        """Return (loss, gradients by canonical name)."""
+        return self._implementation.gradients(self._net, batch)
+
+    def train_step(self, batch: Arrays) -> np.ndarray:
+        """Update the net once; return the loss from before the update."""
+        return self._implementation.train_step(self._net, batch)
+
+    def synchronize(self) -> None:
+        """Return at once: NumPy has finished when it returns."""
+
+    def to_numpy(self, value: Any, kind: str = "plain") -> np.ndarray:  # noqa: ARG002 - canonical already
+        """Return `value` as an array."""
+        return np.asarray(value)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return copies of all parameters, statistics and slots."""
+        net = self._net
+        return {name: array.copy() for name, array in {**net.params, **net.statistics, **net.slots}.items()}

@@ -1,0 +1,20 @@
+"""PyTorch: what can be run, and how it is named. Importing this package does not import torch."""
+
+from impls.contract import Backend, Variant
+
+BACKEND = Backend(
+    title="PyTorch",
+    variants=(
+        Variant("torch-eager", mode="eager", requires=("torch",), headline=True),
+        # The whole forward pass is compiled, and with it the backward pass (AOTAutograd, Inductor); the loss function
+        # and the optimizer stay eager, as in the torch.compile tutorial.
+        Variant(
+            "torch-compile",
+            mode="compiled",
+            requires=("torch",),
+            # Compile in this process: a pool of helper processes would take the cores of whoever is measured next.
+            env=(("TORCHINDUCTOR_COMPILE_THREADS", "1"),),
+        ),
+        Variant("torch-channels-last", mode="eager", requires=("torch",), lane="tuned", models=("unet",)),
+    ),
+)

@@ -1,0 +1,149 @@
+"""PyTorch behind the contract: process settings, layouts, and `Program`."""
+
+import platform
+
+import numpy as np
+import torch
+
+from impls.contract import Arrays, Variant
+from impls.specs import ModelSpec
+
+_device = torch.device("cpu")
+
+_TENSOR_NAMES = {
+    "w": "weight",
+    "b": "bias",
+    "scale": "weight",
+    "offset": "bias",
+    "mean": "running_mean",
+    "var": "running_var",
+}
+_SLOT_NAMES = {"velocity": "momentum_buffer", "m": "exp_avg", "v": "exp_avg_sq"}
+
+
+def configure(variant: Variant, num_threads: int, device: str) -> dict:
+    """Set threads, device and precision policy of this process, once, before any `Program`.
+
+    Returns:
+        What was set, as plain values: device, device_name, versions, flags.
+
+    Raises:
+        RuntimeError: device is "gpu" and torch sees none.
+    """
+    global _device
+    if device == "gpu" and not torch.cuda.is_available():
+        raise RuntimeError(f"torch {torch.__version__} finds no CUDA device; use --device cpu, or install a CUDA wheel")
+    _device = torch.device("cuda" if device == "gpu" else "cpu")
+    torch.set_num_threads(num_threads)
+    torch.set_num_interop_threads(1)
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    flags = {
+        "num_threads": torch.get_num_threads(),
+        "num_interop_threads": torch.get_num_interop_threads(),
+        "tf32_matmul": torch.backends.cuda.matmul.allow_tf32,
+        "tf32_cudnn": torch.backends.cudnn.allow_tf32,
+        "cudnn_benchmark": torch.backends.cudnn.benchmark,
+        "mkldnn": torch.backends.mkldnn.enabled,
+    }
+    if variant.mode == "compiled":
+        # All nets share torch's code for calling a module, so their programs count together against this limit, behind
+        # which torch would fall back to eager with no more than a warning.
+        torch._dynamo.config.recompile_limit = 64
+        torch._dynamo.config.fail_on_recompile_limit_hit = True
+        flags["compile"] = "forward and its backward; loss function and optimizer eager; fullgraph, dynamic=False"
+    name = torch.cuda.get_device_name() if device == "gpu" else platform.processor() or platform.machine()
+    versions = {"torch": str(torch.__version__)}
+    if torch.version.cuda:
+        versions["cuda"] = torch.version.cuda
+    return {"device": device, "device_name": name, "versions": versions, "flags": flags}
+
+
+def _torch_name(name: str) -> str:
+    """Return what `state_dict` calls a canonical tensor: "down1.bn1.scale" is "down1.bn1.weight"; a bare "w1" too."""
+    layer, _, tensor = name.rpartition(".")
+    return f"{layer}.{_TENSOR_NAMES[tensor]}" if layer else f"{name}.weight"
+
+
+def from_numpy(spec: ModelSpec, params: Arrays) -> dict[str, torch.Tensor]:
+    """Return a state dict on this process's device; dense weights become (out, in), all other layouts are torch's."""
+    tensors = {}
+    for name, array in params.items():
+        native = array.T if spec.kind(name) == "dense" else array
+        tensors[_torch_name(name)] = torch.tensor(np.ascontiguousarray(native), device=_device)
+    return tensors
+
+
+class Program:
+    """A net in one variant; see `impls.contract.Program`."""
+
+    def __init__(self, implementation, spec: ModelSpec, params: Arrays, variant: Variant) -> None:
+        self.spec = spec
+        self.net = implementation.build(spec, params)
+        self._dtype = next(iter(params.values())).dtype
+        self._layout = torch.contiguous_format
+        if variant.name == "torch-channels-last":
+            self._layout = torch.channels_last
+            self.net.to(memory_format=torch.channels_last)
+        if variant.mode == "compiled":
+            # In place, the same as net = torch.compile(net). Two nets or sizes in one process would otherwise switch
+            # torch to dynamic shapes; fullgraph makes a graph break an error.
+            self.net.compile(fullgraph=True, dynamic=False)
+        self._forward, self._gradients = implementation.forward, implementation.gradients
+        self._train_step = implementation.train_step
+
+    def prepare(self, batch: Arrays) -> dict[str, torch.Tensor]:
+        """Return the batch as CPU tensors, images in this variant's memory format."""
+        tensors = {}
+        for name, array in batch.items():
+            tensor = torch.from_numpy(np.array(array, self._dtype))
+            tensors[name] = tensor.contiguous(memory_format=self._layout)
+        return tensors
+
+    def compile(self, phase: str, batch) -> None:
+        """Do nothing: torch.compile has no ahead-of-time step that it shares with later calls; the first step pays."""
+
+    def _feed(self, batch):
+        if _device.type == "cpu":
+            return batch
+        return {name: tensor.to(_device, non_blocking=True) for name, tensor in batch.items()}
+
+    def forward(self, batch):
+        """Predict in eval mode."""
+        return self._forward(self.net, self._feed(batch))
+
+    def gradients(self, batch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Return (loss, gradients by canonical name); BatchNorm's statistics are put back as they were."""
+        buffers = {name: buffer.clone() for name, buffer in self.net.named_buffers()}
+        loss, grads = self._gradients(self.net, self._feed(batch))
+        with torch.no_grad():
+            for name, buffer in self.net.named_buffers():
+                buffer.copy_(buffers[name])
+        by_name = dict(zip((name for name, _ in self.net.named_parameters()), grads, strict=True))
+        return loss, {tensor.name: by_name[_torch_name(tensor.name)] for tensor in self.spec.params}
+
+    def train_step(self, batch) -> torch.Tensor:
+        """Update once; return the loss from before."""
+        return self._train_step(self.net, self._feed(batch))
+
+    def synchronize(self) -> None:
+        """Wait for the device; on the CPU torch never runs ahead."""
+        if _device.type == "cuda":
+            torch.cuda.synchronize()
+
+    def to_numpy(self, value: torch.Tensor, kind: str = "plain") -> np.ndarray:
+        """Return a canonical copy; only dense weights are stored transposed."""
+        array = value.detach().cpu().numpy()
+        return np.array(array.T if kind == "dense" else array, order="C")
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return canonical copies of parameters, statistics and slots; slots are zero before the first step."""
+        tensors = self.net.state_dict(keep_vars=True)
+        names = [tensor.name for tensor in (*self.spec.params, *self.spec.statistics)]
+        named = {name: tensors[_torch_name(name)] for name in names}
+        for slot in self.spec.optimizer.slots:
+            for tensor in self.spec.params:
+                param = named[tensor.name]
+                slots = self.net.optimizer.state.get(param, {})
+                named[f"{slot}/{tensor.name}"] = slots.get(_SLOT_NAMES[slot], torch.zeros_like(param))
+        return {name: self.to_numpy(value, self.spec.kind(name)) for name, value in named.items()}

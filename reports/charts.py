@@ -1,0 +1,329 @@
+"""The charts, drawn by matplotlib as small SVG files: a wide and a narrow one, each in a light and a dark scheme.
+
+A chart is drawn once in light colours and recoloured for the dark scheme, so the two never differ in anything else.
+Lengths are in CSS pixels: matplotlib's point is made to be one.
+"""
+
+import io
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.patches import PathPatch, Rectangle
+from matplotlib.path import Path
+from matplotlib.transforms import IdentityTransform
+
+from reports import numbers, svg
+from reports.palette import LIGHT, STAGES
+from reports.sections import LANES, PHASE_TITLES, Cell, Comparison, Section
+
+MARKERS = {"eager": "o", "graph": "s", "compiled": "D"}
+_RC: dict[Any, Any] = {
+    "svg.hashsalt": "likeforlike",
+    "svg.fonttype": "none",
+    "font.family": "DejaVu Sans",
+    "font.size": 12.0,
+    "axes.linewidth": 0.8,
+    "path.simplify": False,
+    "text.parse_math": False,
+}
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """One SVG in both schemes, as data addresses."""
+
+    width: int
+    height: int
+    light: str
+    dark: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart for wide and for narrow screens, and what it shows in words."""
+
+    wide: Rendering
+    narrow: Rendering
+    alt: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of a chart: a variant, or (variant None) the heading of a lane."""
+
+    y: float
+    label: str
+    variant: str | None = None
+    headline: bool = False
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where things are, in pixels."""
+
+    width: int
+    label: int
+    value: int
+    row: int
+    num_columns: int
+    num_ticks: int
+
+
+WIDE = Layout(width=960, label=146, value=92, row=25, num_columns=2, num_ticks=6)
+SINGLE = Layout(width=680, label=146, value=92, row=25, num_columns=1, num_ticks=7)
+NARROW = Layout(width=344, label=122, value=80, row=24, num_columns=1, num_ticks=4)
+
+Draw = Callable[[Axes, Comparison, Sequence[Row], Layout], None]
+
+
+def make_rows(section: Section, comparisons: Sequence[Comparison]) -> list[Row]:
+    """Return the lines of a section's charts: each lane apart, fastest first."""
+    shown = {cell["variant"]: cell for comparison in reversed(comparisons) for cell in comparison.shown}
+    order = [name for name in section.variants() if name in shown]
+    rows: list[Row] = []
+    y = 0.0
+    lanes = [lane for lane in LANES if any(shown[name]["lane"] == lane for name in order)]
+    for lane in lanes:
+        if len(lanes) > 1 or lane == "tuned":
+            rows.append(Row(y, f"{lane} lane"))
+            y += 1
+        for name in (name for name in order if shown[name]["lane"] == lane):
+            rows.append(Row(y, name, name, shown[name]["headline"]))
+            y += 1
+        y += 0.35
+    return rows
+
+
+def ratio_chart(section: Section) -> Chart | None:
+    """Draw each variant's ratio to the baseline with its interval; None where there is nothing to compare."""
+    comparisons = [
+        one for one in section.shown_phases if one.baseline and sum(bool(one.ratio(cell)) for cell in one.shown) > 1
+    ]
+    return _chart(section, comparisons, _draw_ratios, _ratio_alt)
+
+
+def time_chart(section: Section) -> Chart | None:
+    """Draw each variant's step time, with every sample as a dot; None where nothing was timed."""
+    return _chart(section, section.shown_phases, _draw_times, _time_alt)
+
+
+def stage_chart(section: Section) -> Chart | None:
+    """Draw what each variant costs before its second step, as stacked bars; None where no stage is known."""
+    for comparison in section.shown_phases:
+        if any(cell["stages"] for cell in comparison.shown):
+            return _chart(section, [comparison], _draw_stages, _stage_alt)
+    return None
+
+
+def _chart(
+    section: Section, comparisons: list[Comparison], draw: Draw, alt: Callable[[Comparison], str]
+) -> Chart | None:
+    if not comparisons:
+        return None
+    rows = make_rows(section, comparisons)
+    wide = WIDE if len(comparisons) > 1 else SINGLE
+    words = " ".join(map(alt, comparisons))
+    return Chart(_render(comparisons, rows, draw, wide), _render(comparisons, rows, draw, NARROW), words)
+
+
+def _render(comparisons: list[Comparison], rows: list[Row], draw: Draw, layout: Layout) -> Rendering:
+    top, bottom, gap = 30, 44, 8
+    lines = -(-len(comparisons) // layout.num_columns)
+    body = round((rows[-1].y + 1) * layout.row)
+    height = lines * (top + body + bottom)
+    room = layout.width - layout.label - layout.num_columns * layout.value - (layout.num_columns - 1) * gap
+    width = room / layout.num_columns
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # a user's own style would change the page
+        matplotlib.rcParams.update(_RC)
+        figure = Figure(figsize=(layout.width / 72, height / 72), dpi=72)
+        FigureCanvasSVG(figure)
+        for index, comparison in enumerate(comparisons):
+            line, column = divmod(index, layout.num_columns)
+            left = layout.label + column * (width + layout.value + gap)
+            up = height - line * (top + body + bottom) - top - body
+            axes = figure.add_axes((left / layout.width, up / height, width / layout.width, body / height))
+            _frame(axes, rows, layout, has_labels=column == 0)
+            draw(axes, comparison, rows, layout)
+        raw = io.StringIO()
+        figure.savefig(raw, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    light = svg.tidy(raw.getvalue())
+    return Rendering(layout.width, height, svg.address(light), svg.address(svg.darken(light)))
+
+
+def _frame(axes: Axes, rows: list[Row], layout: Layout, has_labels: bool) -> None:
+    axes.set_ylim(rows[-1].y + 0.5, -0.5)
+    axes.set_yticks([])
+    axes.patch.set_visible(False)
+    for side in ("left", "right", "top"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color(LIGHT["line"])
+    axes.tick_params(axis="x", which="both", length=0, labelsize=11, labelcolor=LIGHT["muted"], pad=6)
+    levels = [row.y for row in rows if row.variant is not None]
+    axes.hlines(levels, 0, 1, transform=axes.get_yaxis_transform(), color=LIGHT["line"], linewidth=0.6, zorder=0)
+    for row in rows:
+        if has_labels:
+            style: dict[str, Any] = {
+                "color": LIGHT["ink"],
+                "fontsize": 12,
+                "fontweight": "bold" if row.headline else "normal",
+            }
+            if row.variant is None:
+                style = {"color": LIGHT["muted"], "fontsize": 11, "fontstyle": "italic"}
+            elif layout is NARROW:
+                style["fontsize"] = 11
+            _note(axes, (0, row.y), (-layout.label, 0), row.label, ha="left", **style)
+
+
+def _note(axes: Axes, at: tuple[float, float], offset: tuple[float, float], text: str, **style: Any) -> None:
+    kwargs = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "va": "center", **style}
+    axes.annotate(text, at, offset, annotation_clip=False, **kwargs)
+
+
+def _log_axis(axes: Axes, low: float, high: float, layout: Layout, text: Callable[[float], str], title: str) -> None:
+    pad = (high / low) ** 0.05 * 1.02
+    axes.set_xscale("log")
+    axes.set_xlim(low / pad, high * pad)
+    values = numbers.ticks(low / pad, high * pad, layout.num_ticks)
+    axes.set_xticks(values, _spaced(axes, values, [text(value) for value in values]))
+    axes.set_xticks([], minor=True)
+    _grid(axes, values)
+    axes.set_title(title, loc="left", fontsize=12, color=LIGHT["ink"], pad=10)
+
+
+def _grid(axes: Axes, values: Sequence[float]) -> None:
+    axes.vlines(values, 0, 1, transform=axes.get_xaxis_transform(), color=LIGHT["line"], linewidth=0.6, zorder=0)
+
+
+def _spaced(axes: Axes, values: list[float], labels: list[str]) -> list[str]:
+    """Blank the labels that would touch the one before."""
+    end = -math.inf
+    kept = []
+    for value, label in zip(values, labels, strict=True):
+        middle, half = axes.transData.transform((value, 0))[0], 3.6 * len(label)
+        kept.append(label if middle - half > end + 6 else "")
+        end = middle + half if kept[-1] else end
+    return kept
+
+
+def _cells(comparison: Comparison, rows: Sequence[Row]) -> list[tuple[Row, Cell]]:
+    cells = {cell["variant"]: cell for cell in comparison.shown}
+    return [(row, cells[row.variant]) for row in rows if row.variant in cells]
+
+
+def _draw_ratios(axes: Axes, comparison: Comparison, rows: Sequence[Row], layout: Layout) -> None:
+    found = [(row, cell, ratio) for row, cell in _cells(comparison, rows) if (ratio := comparison.ratio(cell))]
+    floor = comparison.noise_floor or 0.0
+    ends = [end for _, _, ratio in found for end in ratio] + [math.exp(-floor), math.exp(floor), 0.9, 1.1]
+    baseline = comparison.baseline["variant"] if comparison.baseline else ""
+    _log_axis(axes, min(ends), max(ends), layout, lambda value: f"{value:.4g}", PHASE_TITLES[comparison.phase])
+    axes.set_xlabel(f"× the time of {baseline}", fontsize=11, color=LIGHT["muted"], labelpad=4)
+    if floor:
+        axes.axvspan(math.exp(-floor), math.exp(floor), color=LIGHT["band"], linewidth=0, zorder=0.5)
+    axes.axvline(1, color=LIGHT["rule"], linewidth=1.2, zorder=1)
+    for row, cell, (value, low, high) in found:
+        colour = LIGHT[cell["mode"]]
+        axes.plot([low, high], [row.y, row.y], color=colour, linewidth=2, solid_capstyle="butt", zorder=2)
+        axes.vlines([low, high], row.y - 0.16, row.y + 0.16, color=colour, linewidth=1.4, zorder=2)
+        face = colour if cell["headline"] else LIGHT["background"]
+        size = {"eager": 8, "graph": 7, "compiled": 7}[cell["mode"]]
+        style: dict[str, Any] = {"markerfacecolor": face, "markeredgecolor": colour, "markeredgewidth": 1.8}
+        axes.plot([value], [row.y], marker=MARKERS[cell["mode"]], markersize=size, zorder=3, **style)
+        text = "baseline" if cell is comparison.baseline else numbers.interval_text(low, high, "–")
+        _note(axes, (1, row.y), (10, 0), text, ha="left", color=LIGHT["muted"], fontsize=11)
+    _mark_absent(axes, comparison, rows, {row.variant for row, _, _ in found})
+
+
+def _mark_absent(axes: Axes, comparison: Comparison, rows: Sequence[Row], drawn: set[str | None]) -> None:
+    for row in rows:
+        if row.variant is not None and row.variant not in drawn:
+            _note(axes, (1, row.y), (10, 0), "no bar", ha="left", color=LIGHT["muted"], fontsize=11, fontstyle="italic")
+
+
+def _draw_times(axes: Axes, comparison: Comparison, rows: Sequence[Row], layout: Layout) -> None:
+    found = _cells(comparison, rows)
+    samples = [sample for _, cell in found for one in cell["rounds_s"] for sample in one]
+    samples += [cell["step_time_s"] for _, cell in found]
+    _log_axis(axes, min(samples), max(samples), layout, numbers.tick_text, PHASE_TITLES[comparison.phase])
+    axes.set_xlabel("time of one step, logarithmic", fontsize=11, color=LIGHT["muted"], labelpad=4)
+    for row, cell in found:
+        _dots(axes, row.y, cell["rounds_s"], LIGHT[cell["mode"]])
+        median = cell["step_time_s"]
+        axes.plot([median, median], [row.y - 0.42, row.y + 0.42], color=LIGHT["ink"], linewidth=1.6, zorder=1.5)
+        _note(axes, (1, row.y), (10, 0), numbers.time_text(median), ha="left", color=LIGHT["muted"], fontsize=11)
+    _mark_absent(axes, comparison, rows, {row.variant for row, _ in found})
+
+
+def _dots(axes: Axes, y: float, rounds_s: list[list[float]], colour: str) -> None:
+    """Draw every sample as a dot, the first round on top: one path, on a grid of half a pixel, no dot twice."""
+    spots: dict[tuple[float, float], None] = {}
+    to_pixels = axes.transData
+    for index, samples in enumerate(rounds_s):
+        height = y + 0.34 * (2 * (index + 0.5) / len(rounds_s) - 1)
+        for sample in samples:
+            x, level = to_pixels.transform((sample, height))
+            spots[round(2 * x) / 2, round(2 * level) / 2] = None
+    if not spots:
+        return
+    corners = [spot for spot in spots for _ in range(2)]
+    path = Path(corners, [Path.MOVETO, Path.LINETO] * len(spots))
+    path.should_simplify = False
+    patch = PathPatch(path, fill=False, edgecolor=colour, linewidth=2.6, capstyle="round", alpha=0.6, zorder=2)
+    patch.set_transform(IdentityTransform())
+    axes.add_artist(patch)
+    patch.set_clip_path(None)
+
+
+def _draw_stages(axes: Axes, comparison: Comparison, rows: Sequence[Row], layout: Layout) -> None:
+    found = [(row, cell) for row, cell in _cells(comparison, rows) if cell["stages"]]
+    longest = max(sum(cell["stages"].values()) for _, cell in found)
+    axes.set_xlim(0, longest * 1.04)
+    values = [value for value in axes.xaxis.get_major_locator().tick_values(0, longest) if 0 <= value <= longest]
+    values = values[:: 1 + len(values) // (layout.num_ticks + 2)]
+    axes.set_xticks(values, [f"{value:g} s" for value in values])
+    _grid(axes, values)
+    axes.set_title(f"Before the second {_unit_of(comparison)}", loc="left", fontsize=12, color=LIGHT["ink"], pad=10)
+    for row, cell in found:
+        start = 0.0
+        for stage in STAGES:
+            length = cell["stages"][f"{stage}_s"]
+            box = Rectangle((start, row.y - 0.3), length, 0.6, facecolor=LIGHT[stage], edgecolor=LIGHT["background"])
+            box.set_linewidth(0.8)
+            axes.add_patch(box)
+            start += length
+        _note(axes, (1, row.y), (10, 0), numbers.time_text(start), ha="left", color=LIGHT["muted"], fontsize=11)
+    _mark_absent(axes, comparison, rows, {row.variant for row, _ in found})
+
+
+def _unit_of(comparison: Comparison) -> str:
+    return PHASE_TITLES[comparison.phase].lower()
+
+
+def _ratio_alt(comparison: Comparison) -> str:
+    baseline = comparison.baseline["variant"] if comparison.baseline else ""
+    parts = [
+        f"{cell['variant']} {numbers.ratio_text(ratio[0])} ({numbers.interval_text(*ratio[1:])})"
+        for cell in comparison.shown
+        if (ratio := comparison.ratio(cell)) and cell["variant"] != baseline
+    ]
+    return f"{PHASE_TITLES[comparison.phase]}, ratio to {baseline} with interval: {', '.join(parts)}."
+
+
+def _time_alt(comparison: Comparison) -> str:
+    parts = [f"{cell['variant']} {numbers.time_text(cell['step_time_s'])}" for cell in comparison.shown]
+    return f"{PHASE_TITLES[comparison.phase]}, median time of a step: {', '.join(parts)}."
+
+
+def _stage_alt(comparison: Comparison) -> str:
+    parts = [
+        f"{cell['variant']} {numbers.time_text(sum(cell['stages'].values()))}"
+        for cell in comparison.shown
+        if cell["stages"]
+    ]
+    return f"Import, build, compile and first {_unit_of(comparison)} together: {', '.join(parts)}."

@@ -1,0 +1,170 @@
+"""The result document, cut the way a reader meets it: one section a net, one comparison a phase.
+
+"No certificate, no bar" is enforced here once more: a cell counts as shown only when it is timed and the document holds
+certificates for its net and variant, all passed.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+Document = dict[str, Any]
+Cell = dict[str, Any]
+Group = dict[str, Any]
+
+PHASES = ("train_step", "forward")
+PHASE_TITLES = {"train_step": "Training step", "forward": "Forward pass"}
+LANES = ("as-written", "tuned")
+TITLES = {"two_layer": "Two-layer net", "unet": "U-Net", "autoencoder": "Autoencoder"}
+UNCERTIFIED = "uncertified"
+WITHIN_NOISE = "within the noise"
+
+
+def title(model: str) -> str:
+    """Return a net's name for people; an unknown one keeps its own."""
+    return TITLES.get(model, model.replace("_", " "))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The cells of one net and phase, with the group that says how they were measured (None: none was)."""
+
+    phase: str
+    group: Group | None
+    cells: tuple[Cell, ...]
+    certified: frozenset[str]
+
+    def is_shown(self, cell: Cell) -> bool:
+        """Tell whether the cell may have a bar and a time."""
+        return cell["status"] == "timed" and cell["variant"] in self.certified and cell["step_time_s"] is not None
+
+    @property
+    def shown(self) -> list[Cell]:
+        """Return the cells with a bar, fastest first."""
+        return sorted(filter(self.is_shown, self.cells), key=lambda cell: (cell["step_time_s"], cell["variant"]))
+
+    def lane(self, lane: str) -> list[Cell]:
+        """Return the cells of one lane that have a bar, fastest first."""
+        return [cell for cell in self.shown if cell["lane"] == lane]
+
+    def status(self, cell: Cell) -> str:
+        """Return the cell's status, or "uncertified" for one that claims a time without a certificate."""
+        if cell["status"] == "timed" and not self.is_shown(cell):
+            return UNCERTIFIED if cell["variant"] not in self.certified else "not timed"
+        return str(cell["status"])
+
+    @property
+    def baseline(self) -> Cell | None:
+        """Return the cell that ratios refer to, if it has a bar itself."""
+        name = self.group["baseline"] if self.group else None
+        return next((cell for cell in self.shown if cell["variant"] == name), None)
+
+    def ratio(self, cell: Cell) -> tuple[float, float, float] | None:
+        """Return (ratio, low, high) to the baseline; None without a baseline or an interval."""
+        if self.baseline is None:
+            return None
+        if cell["variant"] == self.baseline["variant"]:
+            return 1.0, 1.0, 1.0
+        values = cell["ratio"], cell["ratio_low"], cell["ratio_high"]
+        return None if None in values else values
+
+    @property
+    def noise_floor(self) -> float | None:
+        """Return the largest |log ratio| in the A/A control's interval; None without a usable control."""
+        control = self.group["control"] if self.group else None
+        if control is None or control["ratio_low"] is None or control["ratio_high"] is None:
+            return None
+        return max(abs(math.log(control["ratio_low"])), abs(math.log(control["ratio_high"])))
+
+    def claim(self, cell: Cell) -> str | None:
+        """Return the verdict, unless its interval reaches into the A/A band: then "within the noise"."""
+        verdict, ratio = cell["verdict"], self.ratio(cell)
+        if self.baseline is None or (verdict in ("faster", "slower") and ratio is None):
+            return None
+        if verdict in ("faster", "slower") and ratio is not None:
+            _, low, high = ratio
+            distance = math.log(low) if verdict == "slower" else -math.log(high)
+            return verdict if distance > (self.noise_floor or 0.0) else WITHIN_NOISE
+        return None if verdict is None else str(verdict)
+
+    def leaders(self, cells: list[Cell]) -> list[Cell]:
+        """Return the fastest of `cells` and all that the data do not set apart from it."""
+        ranked = [(ratio, cell) for cell in cells if (ratio := self.ratio(cell)) is not None]
+        if not ranked:
+            return []
+        ranked.sort(key=lambda pair: pair[0][0])
+        best = ranked[0][1]
+        return [best, *(cell for _, cell in ranked[1:] if not self._is_apart(best, cell))]
+
+    def _is_apart(self, best: Cell, rival: Cell) -> bool:
+        if self.baseline in (best, rival):
+            return self.claim(rival if best is self.baseline else best) in ("faster", "slower")
+        best_ratio, rival_ratio = self.ratio(best), self.ratio(rival)
+        if best_ratio is None or rival_ratio is None:
+            return False
+        return math.log(rival_ratio[1]) - math.log(best_ratio[2]) > (self.noise_floor or 0.0)
+
+
+@dataclass(frozen=True)
+class Section:
+    """One net in one size, batch and precision."""
+
+    model: str
+    size: str
+    batch_size: int
+    precision: str
+    comparisons: dict[str, Comparison] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """Return the net's name."""
+        return title(self.model)
+
+    @property
+    def anchor(self) -> str:
+        """Return an id that is unique in the page."""
+        raw = f"{self.model}-{self.size}-{self.batch_size}-{self.precision}"
+        return "net-" + "".join(char if char.isalnum() else "-" for char in raw)
+
+    @property
+    def shown_phases(self) -> list[Comparison]:
+        """Return the comparisons with at least one bar, training first."""
+        return [comparison for comparison in self.comparisons.values() if comparison.shown]
+
+    def variants(self) -> list[str]:
+        """Return every variant, those with a bar first and the fastest of them on top."""
+        names = [cell["variant"] for comparison in self.shown_phases for cell in comparison.shown]
+        names += [cell["variant"] for comparison in self.comparisons.values() for cell in comparison.cells]
+        return list(dict.fromkeys(names))
+
+
+def certified_variants(document: Document, model: str) -> frozenset[str]:
+    """Return the variants whose certificates for `model` all passed; at least one must exist."""
+    passed: dict[str, bool] = {}
+    for certificate in document["certificates"]:
+        if certificate["model"] == model:
+            variant = certificate["variant"]
+            passed[variant] = passed.get(variant, True) and certificate["passed"]
+    return frozenset(variant for variant, all_passed in passed.items() if all_passed)
+
+
+def _key(entry: dict[str, Any]) -> tuple[str, str, int, str]:
+    return entry["model"], entry["size"], entry["batch_size"], entry["precision"]
+
+
+def sections(document: Document) -> list[Section]:
+    """Return the document's nets, in the order in which the run names them."""
+    order = {model: index for index, model in enumerate(document["run"]["models"])}
+    keys = list(dict.fromkeys(map(_key, [*document["groups"], *document["cells"]])))
+    keys.sort(key=lambda key: order.get(key[0], len(order)))
+    found = []
+    for key in keys:
+        certified = certified_variants(document, key[0])
+        comparisons = {}
+        for phase in PHASES:
+            groups = [group for group in document["groups"] if _key(group) == key and group["phase"] == phase]
+            cells = tuple(cell for cell in document["cells"] if _key(cell) == key and cell["phase"] == phase)
+            if groups or cells:
+                comparisons[phase] = Comparison(phase, groups[0] if groups else None, cells, certified)
+        found.append(Section(*key, comparisons))
+    return found

@@ -1,0 +1,312 @@
+"""The sentences: what was found, what was proven, what is missing; computed from the document alone.
+
+Every function returns markup that is safe to print; names from the document are escaped where they enter.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+
+from markupsafe import Markup
+
+from reports import numbers
+from reports.sections import PHASE_TITLES, Cell, Comparison, Document, Section, sections, title
+
+PHASE_WORDS = {"train_step": "a training step", "forward": "a forward pass"}
+MOST_NAMES = 6
+LONGEST_UNBROKEN = 24
+STATUS_WORDS = {
+    "refused": "refused by a certificate",
+    "uncertified": "without a certificate",
+    "crashed": "crashed",
+    "timed out": "timed out",
+    "failed": "failed with an error",
+    "broken": "broken",
+    "not timed": "certified but not timed",
+    "not implemented": "not implemented",
+    "not installed": "not installed",
+}
+KINDS = {
+    "two_layer": "one hidden layer and no biases, max(x·w1, 0)·w2, trained with plain SGD on a sum of squares",
+    "unet": (
+        "an encoder and a decoder of valid 3×3 convolutions with BatchNorm and skip connections that turns an image "
+        "into a mask, trained with SGD and momentum on binary cross-entropy"
+    ),
+    "autoencoder": (
+        "a fully connected net that squeezes a noisy 28×28 image through a narrow code and returns it clean, trained "
+        "with Adam on the mean squared error"
+    ),
+}
+
+
+def code(name: str) -> Markup:
+    """Return a name as code, escaped."""
+    form = '<code class="name">{}</code>' if len(name) <= LONGEST_UNBROKEN else "<code>{}</code>"
+    return Markup(form).format(name)
+
+
+def listed(items: Iterable[str], last: str = "and") -> Markup:
+    """Return "a", "a and b", "a, b and c"; plain strings are escaped."""
+    parts = list(items)
+    if not parts:
+        return Markup("")
+    head = Markup(", ").join(parts[:-1])
+    return Markup("{} {} {}").format(head, last, parts[-1]) if head else Markup("{}").format(parts[-1])
+
+
+def names(variants: Sequence[str], last: str = "and") -> Markup:
+    """Return variants as code, the first few by name and the rest by number."""
+    if len(variants) <= MOST_NAMES:
+        return listed(map(code, variants), last)
+    rest = len(variants) - MOST_NAMES + 1
+    return listed([*map(code, variants[: MOST_NAMES - 1]), f"{rest} more"], last)
+
+
+def time_and_interval(cell: Cell) -> Markup:
+    """Return "68.1 ms (67.5 to 68.9 ms)"."""
+    seconds = cell["step_time_s"]
+    spread = numbers.time_interval_text(seconds, cell["step_time_low_s"], cell["step_time_high_s"])
+    text = numbers.time_text(seconds)
+    return Markup("{}").format(text if spread == numbers.NOT_KNOWN else f"{text} ({spread})")
+
+
+def _leader(comparison: Comparison, cells: list[Cell], of_what: str) -> Markup:
+    """Name the fastest, or those between which the data do not decide; say who could not be ranked."""
+    leaders = comparison.leaders(cells)
+    unsure = [cell for cell in leaders if comparison.claim(cell) in ("too wide to say", None)]
+    sure = [cell for cell in leaders if cell not in unsure] or leaders
+    phase = PHASE_WORDS[comparison.phase]
+    if len(sure) == 1:
+        best = sure[0]
+        form = "<strong>For {}, {} is the fastest</strong> of the {}, at {}"
+        text = Markup(form).format(phase, code(best["variant"]), of_what, time_and_interval(best))
+    else:
+        what = "is no winner" if len(sure) == len(cells) else "is no single winner"
+        times = [cell["step_time_s"] for cell in sure]
+        spread = f"{numbers.time_text(min(times))} to {numbers.time_text(max(times))}"
+        form = "<strong>For {}, there {}</strong>: no difference was shown between {} ({}){}"
+        rest = "" if len(leaders) == len(cells) else f", which lead the {of_what}"
+        text = Markup(form).format(phase, what, names([cell["variant"] for cell in sure]), spread, rest)
+    if unsure and sure is not leaders:
+        text += Markup("; the interval of {} is too wide to rank it").format(
+            listed(code(one["variant"]) for one in unsure)
+        )
+    return text + Markup(".")
+
+
+def _against_baseline(comparison: Comparison, cells: list[Cell]) -> Markup:
+    baseline = comparison.baseline
+    if baseline is None:
+        return Markup("")
+    claims: dict[str | None, list[Cell]] = {}
+    for cell in cells:
+        claims.setdefault(comparison.claim(cell), []).append(cell)
+    apart = []
+    for cell in [*claims.get("faster", []), *claims.get("slower", [])]:
+        _, low, high = comparison.ratio(cell) or (1.0, 1.0, 1.0)
+        apart.append(Markup("{} took {} times").format(code(cell["variant"]), numbers.interval_text(low, high)))
+    parts = []
+    if apart:
+        apart[0] += Markup(" as long")
+        parts.append(listed(apart))
+    same = [cell["variant"] for cell in claims.get("no difference shown", [])]
+    noisy = [cell["variant"] for cell in claims.get("within the noise", [])]
+    wide = [cell["variant"] for cell in [*claims.get("too wide to say", []), *claims.get(None, [])]]
+    if same or noisy:
+        parts.append(Markup("no difference was shown for {}").format(names([*same, *noisy])))
+    if wide:
+        parts.append(Markup("for {} the interval is too wide to say").format(names(wide)))
+    if not parts:
+        return Markup("")
+    form = " Measured against the baseline {} ({}): {}."
+    return Markup(form).format(
+        code(baseline["variant"]), numbers.time_text(baseline["step_time_s"]), Markup("; ").join(parts)
+    )
+
+
+def noise(comparison: Comparison) -> Markup:
+    """Say what the A/A control allows to be told apart."""
+    floor = comparison.noise_floor
+    if comparison.group is None or comparison.baseline is None:
+        return Markup("")
+    if floor is None:
+        return Markup("There is no usable A/A control, so the noise of this comparison is not known.")
+    form = "By its A/A control, this comparison cannot resolve differences below {}."
+    return Markup(form).format(numbers.percent_text(math.expm1(floor)))
+
+
+def control(comparison: Comparison) -> Markup:
+    """Give the A/A control's interval, for those who look at the table."""
+    floor = comparison.noise_floor
+    if comparison.group is None or floor is None or comparison.baseline is None:
+        return noise(comparison)
+    entry = comparison.group["control"]
+    ends = numbers.interval_text(entry["ratio_low"], entry["ratio_high"])
+    form = "The A/A control, whose true ratio is 1, came out at {}, so differences below {} cannot be resolved."
+    return Markup(form).format(ends, numbers.percent_text(math.expm1(floor)))
+
+
+def _tuned(comparison: Comparison) -> Markup:
+    tuned = comparison.lane("tuned")
+    leaders = comparison.leaders(tuned)
+    if len(leaders) != 1 or comparison.baseline is None:
+        return Markup("")
+    ratio = comparison.ratio(leaders[0])
+    if ratio is None or comparison.claim(leaders[0]) not in ("faster", "slower"):
+        return Markup("")
+    what = "the only one is" if len(tuned) == 1 else "the fastest is"
+    form = " In the tuned lane, ranked apart, {} {}, which took {} times as long as the baseline."
+    return Markup(form).format(what, code(leaders[0]["variant"]), numbers.interval_text(*ratio[1:]))
+
+
+def _without_ratios(comparison: Comparison) -> Markup:
+    shown, phase = comparison.shown, PHASE_WORDS[comparison.phase]
+    if len(shown) == 1:
+        form = "For {} only {} was timed, at {}; there is nothing to compare it with."
+        return Markup(form).format(phase, code(shown[0]["variant"]), time_and_interval(shown[0]))
+    times = [
+        Markup("{} {}").format(code(cell["variant"]), numbers.time_text(cell["step_time_s"]))
+        for cell in shown[:MOST_NAMES]
+    ]
+    form = "For {} the baseline has no time, so nothing is ranked; the times are {}."
+    return Markup(form).format(phase, listed(times))
+
+
+def found(comparison: Comparison, brief: bool = False) -> Markup:
+    """Say which variant is fastest for one phase, by how much, and with what certainty."""
+    if not comparison.shown:
+        return Markup("For {} no variant was timed.").format(PHASE_WORDS[comparison.phase])
+    written = comparison.lane("as-written")
+    if len(comparison.shown) == 1 or comparison.baseline is None:
+        return _without_ratios(comparison)
+    if not comparison.leaders(written):
+        return Markup("For {} there are too few rounds to compare the variants.").format(PHASE_WORDS[comparison.phase])
+    sentence = Markup("")
+    if len(written) > 1:
+        sentence = _leader(comparison, written, numbers.count_text(len(written), "as-written variant"))
+    if brief:
+        return sentence or Markup("For {} only one as-written variant was timed.").format(PHASE_WORDS[comparison.phase])
+    told = [cell for cell in written if cell["headline"] or cell in comparison.leaders(written)[:1]]
+    others = [cell for cell in (told if len(told) > 1 else written) if cell is not comparison.baseline]
+    return (sentence + _against_baseline(comparison, others) + _tuned(comparison) + " " + noise(comparison)).strip()
+
+
+def answers(document: Document) -> list[tuple[Section, list[Markup]]]:
+    """Return, for each net, what was found: the first phase (training) in full, the others in a sentence."""
+    return [
+        (section, [found(comparison, brief=index > 0) for index, comparison in enumerate(section.comparisons.values())])
+        for section in sections(document)
+    ]
+
+
+def left_out(document: Document) -> Markup:
+    """Name what has no bar, by status; the reasons stand with each net."""
+    grouped: dict[str, dict[str, list[str]]] = {}
+    for section in sections(document):
+        for comparison in section.comparisons.values():
+            for cell in comparison.cells:
+                if not comparison.is_shown(cell):
+                    where = grouped.setdefault(comparison.status(cell), {}).setdefault(cell["variant"], [])
+                    if section.title not in where:
+                        where.append(section.title)
+    if not grouped:
+        return Markup("Nothing was left out." if document["cells"] else "No net was tried.")
+    parts = []
+    for status in [status for status in STATUS_WORDS if status in grouped]:
+        listing = [Markup("{} ({})").format(code(variant), listed(nets)) for variant, nets in grouped[status].items()]
+        if len(listing) > MOST_NAMES:
+            listing = [*listing[: MOST_NAMES - 1], Markup("{} more").format(len(listing) - MOST_NAMES + 1)]
+        parts.append(Markup("{}, {}").format(listed(listing), STATUS_WORDS[status]))
+    return Markup("Left out: {}. Each net’s section gives the reasons.").format(Markup("; ").join(parts))
+
+
+def proven(document: Document) -> Markup:
+    """Say what the certificates proved and what was left out."""
+    certificates = document["certificates"]
+    if not certificates:
+        return Markup("No certificate was issued in this run, so no time may be shown. {}").format(left_out(document))
+    pairs = {(entry["model"], entry["variant"]) for entry in certificates}
+    failed = {(entry["model"], entry["variant"]) for entry in certificates if not entry["passed"]}
+    first = Markup(
+        "Before anything was timed, every variant was compared with a NumPy reference in float64: {} for {}; {}."
+    ).format(
+        numbers.count_text(len(certificates), "quantity", "quantities"),
+        numbers.count_text(len(pairs), "pair of net and variant", "pairs of net and variant"),
+        _verdicts(len(pairs), len(failed)),
+    )
+    return Markup(" ").join([first, _worst_float64(certificates), left_out(document)])
+
+
+def _verdicts(num_pairs: int, num_failed: int) -> str:
+    if num_failed == 0:
+        return "it passed" if num_pairs == 1 else "all passed"
+    passed = num_pairs - num_failed
+    return f"{passed} passed, {num_failed} failed" if num_pairs > 1 else "it failed"
+
+
+def _worst_float64(certificates: list[dict]) -> Markup:
+    errors = [entry for entry in certificates if entry["precision"] == "float64" and entry["passed"]]
+    errors = [entry for entry in errors if entry["rel_error"] is not None]
+    if not errors:
+        return Markup("No float64 certificate passed.")
+    worst = max(errors, key=lambda entry: entry["rel_error"])
+    form = "The worst float64 error among those that passed is {} ({} of {}, {}), where {} is allowed."
+    return Markup(form).format(
+        numbers.power_text(worst["rel_error"]),
+        code(worst["quantity"]),
+        code(worst["variant"]),
+        title(worst["model"]),
+        numbers.power_text(worst["limit"]),
+    )
+
+
+def described(section: Section) -> Markup:
+    """Say in one sentence what the net is, with its sizes."""
+    kind = KINDS.get(section.model)
+    groups = [comparison.group for comparison in section.comparisons.values() if comparison.group]
+    text = Markup("{}: {}. ").format(section.title, kind) if kind else Markup("")
+    text += Markup("Size {}, batches of {}, {}").format(
+        code(section.size), f"{section.batch_size:,}", section.precision
+    )
+    if not groups:
+        return text + Markup(".")
+    work = [
+        Markup("{} for {}").format(numbers.big_text(group["flops"], "FLOP"), PHASE_WORDS[group["phase"]])
+        for group in groups
+    ]
+    params = numbers.count_text(groups[0]["num_params"], "trained parameter")
+    return text + Markup(", {}; {}.").format(params, listed(work))
+
+
+def missing(document: Document) -> list[Markup]:
+    """List what an interrupted run did not get to, a net and phase at a time."""
+    told = []
+    for section in sections(document):
+        for comparison in section.comparisons.values():
+            waiting = [cell["variant"] for cell in comparison.cells if comparison.status(cell) == "not timed"]
+            where = Markup("{}, {}").format(section.title, PHASE_TITLES[comparison.phase].lower())
+            if waiting:
+                told.append(Markup("{}: no time for {}").format(where, names(waiting)))
+            elif comparison.group and comparison.group["stopped_by"] == "interrupted":
+                rounds = numbers.count_text(comparison.group["num_rounds"], "round")
+                told.append(Markup("{}: stopped after {}").format(where, rounds))
+    seen = {cell["model"] for cell in document["cells"]}
+    told += [Markup("{}: not begun").format(title(model)) for model in document["run"]["models"] if model not in seen]
+    return told
+
+
+def picture_told(picture: dict) -> Markup:
+    """Say whose net made a picture, after how much training, and how good it is."""
+    steps = numbers.count_text(picture["num_steps"], "training step")
+    text = Markup("Made by {} after {}.").format(code(picture["variant"]), steps)
+    metrics = dict(picture["metrics"])
+    before, after = metrics.pop("psnr_noisy_db", None), metrics.pop("psnr_denoised_db", None)
+    if before is not None and after is not None:
+        change = "rises" if after > before else "does not rise"
+        text += Markup(" The PSNR against the clean image {} from {} to {} (higher is better).").format(
+            change, f"{before:.1f}\u00a0dB", f"{after:.1f}\u00a0dB"
+        )
+    for name, value in metrics.items():
+        label = name.removesuffix("_db").replace("_", " ")
+        amount = f"{value:.1f}\u00a0dB" if name.endswith("_db") else f"{value:.3g}"
+        text += Markup(" {}: {}.").format(label[:1].upper() + label[1:], amount)
+    return text

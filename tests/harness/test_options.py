@@ -1,0 +1,68 @@
+"""Every bad value gets one line that says what to write instead."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import environment, options
+from impls import specs
+
+
+def parse(**values: str) -> dict[str, Any]:
+    parser = argparse.ArgumentParser()
+    options.add_to(parser.add_argument)
+    arguments = [text for name, value in values.items() for text in (f"--{name}", value)]
+    return options.parse(parser.parse_args(arguments))
+
+
+def test_defaults() -> None:
+    settings = parse(device="cpu")
+    assert settings["models"] == list(specs.MODELS)
+    assert settings["preset"].name == "default"
+    assert settings["num_threads"] == environment.default_num_threads()
+    assert "numpy" in [entry.name for entry in settings["variants"]]
+
+
+def test_quick_times_the_headline_variants_unless_told() -> None:
+    assert all(entry.variant.headline for entry in parse(preset="quick")["variants"])
+    assert [entry.name for entry in parse(preset="quick", variants="numpy")["variants"]] == ["numpy"]
+
+
+def test_lists_are_split_and_repeats_dropped() -> None:
+    assert parse(models="unet, two_layer,unet")["models"] == ["unet", "two_layer"]
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("preset", "fast", r"unknown preset 'fast'; choose from quick, default, full"),
+        ("models", "resnet", r"unknown model 'resnet'; choose from two_layer, autoencoder, unet"),
+        ("variants", "torch-eagr", r"unknown variant 'torch-eagr'; choose from .*numpy"),
+        ("device", "tpu", r"unknown device 'tpu'; choose from auto, cpu, gpu"),
+        ("threads", "0", r"--threads 0: give a whole number, 1 or more"),
+        ("threads", "-2", r"--threads -2: give a whole number, 1 or more"),
+        ("threads", "two", r"--threads two: give a whole number, 1 or more"),
+        ("threads", "100000", r"--threads 100000: this machine has \d+ logical cores"),
+        ("seed", "x", r"--seed x: give a whole number, 0 or more"),
+        ("csv", "/nowhere.csv", r"--csv /nowhere.csv: there is no such file"),
+    ],
+)
+def test_bad_values(option: str, value: str, message: str) -> None:
+    with pytest.raises(options.OptionError, match=message) as caught:
+        parse(**{option: value})
+    assert "\n" not in str(caught.value)
+
+
+def test_gpu_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment, "gpus", list)
+    assert parse(device="auto")["device"] == "cpu"
+    with pytest.raises(options.OptionError, match="--device gpu: nvidia-smi lists no GPU here; .*--device cpu"):
+        parse(device="gpu")
+
+
+def test_unwritable_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(options.OptionError, match="cannot write to .*; choose another with --report-dir"):
+        options.check_writable(tmp_path / "file" / "runs")
