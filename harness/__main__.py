@@ -77,7 +77,8 @@ def check(values: argparse.Namespace) -> int:
 
     settings = options.parse(values)
     if values.variants is None:
-        settings["variants"] = registry.find_variants()  # here every one counts, whatever the preset times
+        # Here every one counts, whatever the preset times.
+        settings |= {"variants": registry.find_variants(), "left_out": ()}
     if values.json is not None:
         options.check_writable(Path(values.json).parent)
     run = Run(**settings, command="")

@@ -3,11 +3,14 @@
 import argparse
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness import presets
+
+if TYPE_CHECKING:
+    from impls.registry import Entry
 
 
 class OptionError(ValueError):
@@ -47,6 +50,7 @@ def parse(values: argparse.Namespace) -> dict[str, Any]:
         raise OptionError(str(error)) from error
     if names is None and preset.headline_only:
         variants = [entry for entry in variants if entry.variant.headline]
+    left_out = set() if preset.with_slow or names is not None else slow_cells(variants)
     num_threads = (
         environment.default_num_threads() if values.threads is None else _whole(values.threads, "--threads", 1)
     )
@@ -56,11 +60,17 @@ def parse(values: argparse.Namespace) -> dict[str, Any]:
         "preset": preset,
         "models": models,
         "variants": variants,
+        "left_out": left_out,
         "num_threads": num_threads,
         "device": _device(values.device),
         "seed": _whole(values.seed, "--seed", 0),
         "csv": values.csv,
     }
+
+
+def slow_cells(variants: "Iterable[Entry]") -> set[tuple[str, str]]:
+    """Return (model, variant) of what takes minutes to compile."""
+    return {(model, entry.name) for entry in variants for model in entry.variant.slow_models}
 
 
 def check_writable(folder: Path) -> None:

@@ -130,7 +130,7 @@ def replay(request: pytest.FixtureRequest, cell: Param, benchmark: Any) -> Calla
         for record in run.cells
         if (record["model"], record["phase"], record["variant"]) == (model, phase, entry.name)
     )
-    if record["status"] in ("not installed", "not implemented"):
+    if record["status"] in ("not installed", "not implemented") or (model, entry.name) in run.left_out:
         pytest.skip(f"{record['status']}: {record['reason']}")
     if record["status"] == "not timed" and run.is_smoke_test:
         return lambda: benchmark(lambda: None)

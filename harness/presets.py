@@ -11,6 +11,7 @@ class Preset:
     Attributes:
         sizes: the size of each net (see `impls.specs`).
         headline_only: time the headline variants alone, unless `--variants` names others.
+        with_slow: also time what takes minutes to compile (`Variant.slow_models`), without `--variants` naming it.
         phases: timed, in this order.
         num_certified_steps: training steps that certificates follow, where fewer than the spec asks for.
         min_rounds, max_rounds: rounds of a group; it stops between them when all headline intervals are narrow.
@@ -27,6 +28,7 @@ class Preset:
     min_rounds: int
     max_rounds: int
     max_group_s: float
+    with_slow: bool = False
     num_samples: int = 4
     min_block_s: float = 0.002
     num_certified_steps: Mapping[str, int] = field(default_factory=dict)
@@ -63,6 +65,7 @@ PRESETS = {
         Preset(
             "full",
             sizes=_CPU_SIZES,
+            with_slow=True,
             headline_only=False,
             phases=("train_step", "forward"),
             min_rounds=12,

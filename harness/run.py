@@ -2,7 +2,7 @@
 
 import math
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -26,6 +26,8 @@ PROVE_S = {"two_layer": 1.0, "autoencoder": 1.5, "unet": 5.0}
 NUM_PARALLEL_PROOFS = 2
 
 TIMED_PRECISION = "float32"
+LEFT_OUT = "left out"
+"""A cell's status until it is recorded as not timed: nothing is to be done for it."""
 
 
 @dataclass
@@ -90,6 +92,7 @@ class Run:
         display: where progress goes.
         pythons: interpreter per backend, where it is not this one.
         is_smoke_test: certify, and leave the timing out.
+        left_out: (model, variant) that the preset has no time for.
     """
 
     def __init__(
@@ -106,6 +109,7 @@ class Run:
         display: Display | None = None,
         pythons: dict[str, str] | None = None,
         is_smoke_test: bool = False,
+        left_out: Collection[tuple[str, str]] = (),
     ) -> None:
         self.preset = preset
         self.models = list(models)
@@ -118,6 +122,7 @@ class Run:
         self.display = display or Display()
         self.pythons = pythons or {}
         self.is_smoke_test = is_smoke_test
+        self.left_out = frozenset(left_out)
         self.started = datetime.now(UTC)
         self.environment = environment.describe(num_threads)
         self.warnings = environment.warnings(num_threads)
@@ -177,7 +182,12 @@ class Run:
 
     def _cell(self, model: str, entry: Entry) -> Cell:
         available = registry.availability(model, entry)
-        return Cell(entry, "not timed" if available.status == "available" else available.status, available.reason)
+        if available.status != "available":
+            return Cell(entry, available.status, available.reason)
+        if (model, entry.name) in self.left_out:
+            reason = f"compiling it takes minutes: add --variants {entry.name}, or choose --preset full"
+            return Cell(entry, LEFT_OUT, reason)
+        return Cell(entry, "not timed")
 
     # ------------------------------------------------------------ certificates
 
@@ -388,6 +398,7 @@ class Run:
         """Return a cell's record without times."""
         facts = cell.worker.facts if cell.worker is not None else {}
         variant = cell.entry.variant
+        status = "not timed" if cell.status == LEFT_OUT else cell.status
         return {
             "model": problem.spec.model,
             "size": problem.spec.size,
@@ -400,7 +411,7 @@ class Run:
             "headline": variant.headline,
             "precision": TIMED_PRECISION,
             "device": facts.get("device", self.device),
-            "status": cell.status,
+            "status": status,
             "reason": cell.reason,
             "stages": cell.stages.get(phase),
             "num_iterations": None,

@@ -90,6 +90,10 @@ class Hiding(importlib.abc.MetaPathFinder):
             return None
         return self.finder.find_spec(fullname, path, target)
 
+    def __getattr__(self, name: str) -> Any:
+        """Leave everything else (packages' metadata, caches) to the finder behind this one."""
+        return getattr(self.finder, name)
+
 
 def hide(names: Collection[str]) -> None:
     """Make top-level modules impossible to import in this process, and to find."""
@@ -106,7 +110,14 @@ class Worker:
         self.traces: dict[str, np.ndarray] = {}
 
     def start(
-        self, backend: str, variant: str, num_threads: int, device: str, cpus: list[int] | None, env: dict[str, str]
+        self,
+        backend: str,
+        variant: str,
+        num_threads: int,
+        device: str,
+        cpus: list[int] | None,
+        env: dict[str, str],
+        scratch: str,
     ) -> dict[str, Any]:
         """The stage `import`: block the other frameworks, set threads and environment, import this one.
 
@@ -119,7 +130,7 @@ class Worker:
             os.sched_setaffinity(0, cpus)
         entries = registry.variants()
         self.entry = entries[variant]
-        os.environ.update(self.entry.variant.env)
+        os.environ.update({name: value.format(scratch=scratch) for name, value in self.entry.variant.env})
         frameworks = {module for entry in entries.values() for module in entry.variant.requires} - {"numpy"}
         foreign = sorted(frameworks - set(self.entry.variant.requires))
         hide(foreign)
@@ -211,7 +222,13 @@ class Worker:
     # ------------------------------------------------------------ for the schedule
 
     def calibrate(self, key: str, phase: str, min_block_s: float) -> tuple[int, float]:
-        """Choose how many steps make a block of at least `min_block_s`. Returns (num_iterations, block seconds)."""
+        """Choose how many steps make a block of at least `min_block_s`. Returns (num_iterations, block seconds).
+
+        What is alive by now is frozen: later collections leave it alone, instead of taking 0.1 s over a framework's
+        million objects between two samples.
+        """
+        gc.collect()
+        gc.freeze()
         num_iterations = 1
         while True:
             block_s = min(wall_s for wall_s, _, _ in self.sample(key, phase, num_iterations, 2))
@@ -230,7 +247,6 @@ class Worker:
         step, synchronize = getattr(program, phase), program.synchronize
         block = [batches[i % len(batches)] for i in range(num_iterations)]
         samples = []
-        gc.collect()
         gc.disable()
         try:
             for index in range(num_samples + 1):

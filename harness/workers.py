@@ -57,9 +57,9 @@ class Worker:
         self.facts: dict[str, Any] = {}
 
     def __enter__(self) -> Self:
-        handle, name = tempfile.mkstemp(prefix="likeforlike-", suffix=".stderr")
-        os.close(handle)
-        self._stderr = Path(name)
+        # Removed with its content here, in the parent: a worker that is killed cleans nothing up.
+        self._folder = tempfile.TemporaryDirectory(prefix="likeforlike-worker-", ignore_cleanup_errors=True)
+        self._stderr = Path(self._folder.name) / "stderr"
         self._group = execnet.Group()
         return self
 
@@ -68,7 +68,7 @@ class Worker:
     ) -> None:
         self.kill()
         self._group.terminate(timeout=1)
-        self._stderr.unlink(missing_ok=True)
+        self._folder.cleanup()
 
     def start(self, timeout_s: float = 120) -> dict[str, Any]:
         """Start the process and import the framework.
@@ -93,6 +93,7 @@ class Worker:
             device=self.device,
             cpus=cpus,
             env=environment.worker_env(self.num_threads),
+            scratch=self._folder.name,
         )
         if self.facts["foreign"]:
             raise self._error("failed", f"other frameworks were imported as well: {', '.join(self.facts['foreign'])}")

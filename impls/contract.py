@@ -32,7 +32,8 @@ class Variant:
     headline: bool = False
     lane: Literal["as-written", "tuned"] = "as-written"
     models: tuple[str, ...] | None = None  # None: every model of the backend
-    env: tuple[tuple[str, str], ...] = ()  # set in the worker before the import
+    slow_models: tuple[str, ...] = ()  # compiling these takes minutes; presets with a budget leave them out
+    env: tuple[tuple[str, str], ...] = ()  # set before the import; "{scratch}" is the worker's own, empty folder
 
 
 @dataclass(frozen=True)

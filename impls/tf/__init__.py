@@ -9,7 +9,7 @@ BACKEND = Backend(
     variants=(
         Variant("tf-graph", "graph", _REQUIRES, headline=True),
         Variant("tf-function", "graph", _REQUIRES),
-        Variant("tf-xla", "compiled", _REQUIRES),
+        Variant("tf-xla", "compiled", _REQUIRES, slow_models=("unet",)),
         Variant("tf-eager", "eager", _REQUIRES),
     ),
 )

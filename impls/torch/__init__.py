@@ -12,8 +12,10 @@ BACKEND = Backend(
             "torch-compile",
             mode="compiled",
             requires=("torch",),
+            slow_models=("unet",),
             # Compile in this process: a pool of helper processes would take the cores of whoever is measured next.
-            env=(("TORCHINDUCTOR_COMPILE_THREADS", "1"),),
+            # Compile cold: the default cache outlives the process.
+            env=(("TORCHINDUCTOR_COMPILE_THREADS", "1"), ("TORCHINDUCTOR_CACHE_DIR", "{scratch}")),
         ),
         Variant("torch-channels-last", mode="eager", requires=("torch",), lane="tuned", models=("unet",)),
     ),

@@ -151,7 +151,12 @@ def test_bad_requests_end_with_one_line(project: Path, arguments: list[str], mes
 def test_ctrl_c_keeps_what_was_measured(project: Path, when: str) -> None:
     """The first net is complete when the second is interrupted; the report says so."""
     process = subprocess.Popen(
-        command(*TINY, "-s"), cwd=project, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command(*TINY, "-s"),
+        cwd=project,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     assert process.stdout is not None
     seen = []

@@ -91,7 +91,9 @@ class ShapeTracer:
         self.checked.add(annotated.line)
         fits = sizes is not None and len(sizes) == len(annotated.dimensions)
         if not fits or any(size is not None and size != wanted for size, wanted in zip(sizes or (), expected)):
-            self.wrong.append(f"line {annotated.line}: {annotated.comment} means {tuple(expected)}, but it made {sizes}")
+            self.wrong.append(
+                f"line {annotated.line}: {annotated.comment} means {tuple(expected)}, but it made {sizes}"
+            )
 
     def evaluate(self, dimension: ast.expr, size: int | None, bound: dict[str, int]) -> int | None:
         """Return what a dimension of a comment comes to; a name (or its multiple) that is new takes what it needs."""
