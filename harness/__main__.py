@@ -86,9 +86,10 @@ def check(values: argparse.Namespace) -> int:
     run.display.open()
     try:
         for model in run.models:
-            cells[model] = run.check(model, run.variants)
+            cells[model] = run.check(model)
     finally:
         run.display.close()
+        run.close()
         if values.json is not None:
             certificates = [certificate.as_dict() for certificate in run.certificates]
             write_atomically(Path(values.json), json.dumps(certificates, indent=1, allow_nan=False) + "\n")

@@ -10,8 +10,6 @@ from harness.problem import Problem
 from harness.worker import pack, unpack
 from harness.workers import Worker
 
-NUM_VARIANTS = {"autoencoder": 4, "unet": 1}
-"""How many of the headline variants train for a picture. A step of the U-Net is too long to do it for all."""
 NUM_DIGITS = 10
 
 

@@ -16,12 +16,11 @@ from harness import options, results, summary
 from harness.progress import Display
 from harness.replay import ReplayClock
 from harness.run import Run
-from impls.registry import Entry
 
 RUN = pytest.StashKey[Run]()
 ARTEFACTS = pytest.StashKey["list[str]"]()
 CLOCK = ReplayClock()
-Param = tuple[str, Entry]  # phase and variant
+Param = tuple[str, str]  # phase and variant's name: plain values, since pytest-benchmark writes them down
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -77,7 +76,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("cell", [off], indirect=True)
         return
     phases = run.preset.phases if _model(metafunc.definition) in run.models else ()
-    params = [pytest.param((phase, entry), id=f"{phase}-{entry.name}") for phase in phases for entry in run.variants]
+    params = [
+        pytest.param((phase, entry.name), id=f"{phase}-{entry.name}") for phase in phases for entry in run.variants
+    ]
     metafunc.parametrize("cell", params, indirect=True)
 
 
@@ -121,16 +122,16 @@ def replay(request: pytest.FixtureRequest, cell: Param, benchmark: Any) -> Calla
     """Measure the net unless that was done, and return what replays this cell into pytest-benchmark."""
     config = request.config
     run = config.stash[RUN]
-    phase, entry = cell
+    phase, variant = cell
     model = _model(request.node)
     if model not in {record["model"] for record in run.cells}:
         _measure(request.session, run, model)
     record = next(
         record
         for record in run.cells
-        if (record["model"], record["phase"], record["variant"]) == (model, phase, entry.name)
+        if (record["model"], record["phase"], record["variant"]) == (model, phase, variant)
     )
-    if record["status"] in ("not installed", "not implemented") or (model, entry.name) in run.left_out:
+    if record["status"] in ("not installed", "not implemented") or (model, variant) in run.left_out:
         pytest.skip(f"{record['status']}: {record['reason']}")
     if record["status"] == "not timed" and run.is_smoke_test:
         return lambda: benchmark(lambda: None)
@@ -143,7 +144,7 @@ def replay(request: pytest.FixtureRequest, cell: Param, benchmark: Any) -> Calla
 def _measure(session: pytest.Session, run: Run, model: str) -> None:
     """Measure those variants of a net whose tests were selected (`-k`, node ids)."""
     selected = {
-        _param(item)[1].name
+        _param(item)[1]
         for item in session.items
         if isinstance(item, pytest.Function) and item.get_closest_marker("compares") and _model(item) == model
     }
@@ -177,6 +178,8 @@ def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, A
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Write the result document and the report, also after Ctrl-C."""
     run = session.config.stash.get(RUN, None)
+    if run is not None:
+        run.close()
     if run is None or not run.cells or run.is_smoke_test:
         return
     from reports import render

@@ -16,7 +16,12 @@ class Preset:
         num_certified_steps: training steps that certificates follow, where fewer than the spec asks for.
         min_rounds, max_rounds: rounds of a group; it stops between them when all headline intervals are narrow.
         max_group_s: time cap of a group's rounds. At least `min_rounds` are taken all the same.
-        num_samples: timed blocks per visit.
+        num_samples: timed blocks per visit; `num_long_samples` where a round is summed up by the median, which is where
+            blocks are long.
+        shares_workers: one process per variant for all nets, not one for each net. It saves starting them, and the
+            cold stages of later nets are then those of a process that has run others.
+        certified_starts: precisions that are certified before the first step too (see `certify.prove`).
+        num_pictures: how many headline variants train for each picture.
         min_block_s: a block has as many steps as it takes to last this long.
         num_picture_steps: training steps before the report's pictures are taken.
     """
@@ -30,11 +35,16 @@ class Preset:
     max_group_s: float
     with_slow: bool = False
     num_samples: int = 4
+    num_long_samples: int = 2
+    shares_workers: bool = False
+    certified_starts: tuple[str, ...] = ("float64",)
+    num_pictures: Mapping[str, int] = field(default_factory=lambda: {"autoencoder": 4, "unet": 1})
     min_block_s: float = 0.002
     num_certified_steps: Mapping[str, int] = field(default_factory=dict)
     num_picture_steps: Mapping[str, int] = field(default_factory=dict)
 
 
+BOTH_PRECISIONS = ("float32", "float64")
 _CPU_SIZES = {"two_layer": "original", "autoencoder": "original", "unet": "small"}
 
 PRESETS = {
@@ -48,19 +58,22 @@ PRESETS = {
             min_rounds=6,
             max_rounds=12,
             max_group_s=4,
+            shares_workers=True,
+            certified_starts=(),
+            num_pictures={"autoencoder": 1, "unet": 1},
             num_certified_steps={"two_layer": 100, "autoencoder": 20, "unet": 2},
-            num_picture_steps={"autoencoder": 600, "unet": 20},
+            num_picture_steps={"autoencoder": 400, "unet": 20},
         ),
         Preset(
             "default",
             sizes=_CPU_SIZES,
             headline_only=False,
             phases=("train_step", "forward"),
-            min_rounds=12,
+            min_rounds=6,
             max_rounds=24,
-            max_group_s=15,
-            num_certified_steps={"unet": 3},
-            num_picture_steps={"autoencoder": 1500, "unet": 60},
+            max_group_s=12,
+            num_certified_steps={"autoencoder": 20, "unet": 2},
+            num_picture_steps={"autoencoder": 1000, "unet": 60},
         ),
         Preset(
             "full",
@@ -71,6 +84,8 @@ PRESETS = {
             min_rounds=12,
             max_rounds=60,
             max_group_s=120,
+            num_long_samples=4,
+            certified_starts=BOTH_PRECISIONS,
             num_picture_steps={"autoencoder": 3000, "unet": 200},
         ),
     )

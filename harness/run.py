@@ -2,16 +2,16 @@
 
 import math
 import threading
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from harness import certify, environment, pictures, schedule, stats
 from harness.certify import CALL_TIMEOUT_S, Certificate, Oracle
-from harness.presets import Preset
+from harness.presets import BOTH_PRECISIONS, Preset
 from harness.problem import Problem
 from harness.progress import Display
 from harness.results import SCHEMA_VERSION
@@ -131,6 +131,8 @@ class Run:
         self.cells: list[dict[str, Any]] = []
         self.certificates: list[Certificate] = []
         self.pictures: list[dict[str, Any]] = []
+        self._shared = ExitStack()
+        self._shared_workers: dict[str, Worker] = {}
         for model in self.models:
             self.display.expect(self._expected_s(model))
 
@@ -151,7 +153,7 @@ class Run:
         cells = [self._cell(model, entry) for entry in (self.variants if variants is None else variants)]
         with ExitStack() as stack:
             try:
-                self._certify(problem, cells, stack, timed=True)
+                self._certify(problem, cells, stack)
                 if self.is_smoke_test:
                     self._record_untimed(problem, cells, "smoke test")
                 else:
@@ -160,19 +162,21 @@ class Run:
                 self.interrupted = True
                 # The records were written phase by phase; what is still owed says so.
                 self._record_untimed(problem, cells, "the run was interrupted before")
+                self.close()
                 raise
-            finally:
-                for cell in cells:
-                    if cell.worker is not None:
-                        cell.worker.kill()
 
-    def check(self, model: str, variants: Iterable[Entry]) -> list[Cell]:
+    def check(self, model: str) -> list[Cell]:
         """Certify one net without timing it. Returns the cells; the certificates are added to `certificates`."""
         problem = Problem.of(model, self.preset.sizes[model], self.seed, self.csv)
-        cells = [self._cell(model, entry) for entry in variants]
-        with ExitStack() as stack:
-            self._certify(problem, cells, stack, timed=False)
+        cells = [self._cell(model, entry) for entry in self.variants]
+        with self._oracle(problem) as oracle:
+            self._prove_all(problem, oracle, [cell for cell in cells if cell.status == "not timed"], None)
         return cells
+
+    def close(self) -> None:
+        """End the workers that nets share."""
+        self._shared_workers.clear()
+        self._shared.close()
 
     def _expected_s(self, model: str) -> float:
         """Return about how long one net takes, for the progress display."""
@@ -191,42 +195,49 @@ class Run:
 
     # ------------------------------------------------------------ certificates
 
-    def _certify(self, problem: Problem, cells: list[Cell], stack: ExitStack, *, timed: bool) -> None:
+    def _certify(self, problem: Problem, cells: list[Cell], stack: ExitStack) -> None:
         """Launch a worker per cell, one after the other (their cold stages are timed), then prove them."""
         model = problem.spec.model
         available = [cell for cell in cells if cell.status == "not timed"]
         if not available:
             return
-        num_steps = min(
-            problem.spec.num_certified_steps,
-            self.preset.num_certified_steps.get(model, problem.spec.num_certified_steps),
-        )
-        self.display.stage(f"{model}: computing the float64 reference", ORACLE_S[model])
-        oracle = stack.enter_context(Oracle(problem, num_steps, self.num_threads))
-        oracle.prepare()
-        if timed:
-            for number, cell in enumerate(available, 1):
-                self._launch(problem, cell, stack, f"{number} of {len(available)}")
-        self._prove_all(problem, oracle, available)
+        oracle = stack.enter_context(self._oracle(problem))
+        for number, cell in enumerate(available, 1):
+            self.display.stage(f"{model}: starting {cell.entry.name} ({number} of {len(available)})", LAUNCH_S[model])
+            try:
+                cell.worker = self._started_worker(cell.entry, cell.entry.name, stack)
+                cell.stages = certify.launch(cell.worker, problem)
+                cell.peak_memory_bytes = cell.worker.call("peak_memory_bytes")
+            except WorkerError as error:
+                cell.fail(error)
+        self._prove_all(problem, oracle, available, stack)
 
-    def _launch(self, problem: Problem, cell: Cell, stack: ExitStack, which: str) -> None:
-        model = problem.spec.model
-        self.display.stage(f"{model}: starting {cell.entry.name} ({which})", LAUNCH_S[model])
-        cell.worker = stack.enter_context(self._worker(cell.entry))
-        try:
-            cell.worker.start()
-            cell.stages = certify.launch(cell.worker, problem)
-        except WorkerError as error:
-            cell.fail(error)
+    @contextmanager
+    def _oracle(self, problem: Problem) -> Iterator[Oracle]:
+        spec = problem.spec
+        num_steps = self.preset.num_certified_steps.get(spec.model, spec.num_certified_steps)
+        self.display.stage(f"{spec.model}: computing the float64 reference", ORACLE_S[spec.model])
+        with Oracle(problem, min(num_steps, spec.num_certified_steps), self.num_threads) as oracle:
+            oracle.prepare()
+            yield oracle
 
-    def _worker(self, entry: Entry) -> Worker:
+    def _started_worker(self, entry: Entry, name: str, stack: ExitStack) -> Worker:
+        """Return a worker that has imported its framework: a new one, or the one of this name that nets share."""
+        shared = self._shared_workers.get(name)
+        if shared is not None and shared.is_alive():
+            return shared
         python = {"python": self.pythons[entry.backend]} if entry.backend in self.pythons else {}
-        return Worker(entry, self.num_threads, self.device, **python)
+        worker = Worker(entry, self.num_threads, self.device, **python)
+        (self._shared if self.preset.shares_workers else stack).enter_context(worker)
+        worker.start()
+        if self.preset.shares_workers:
+            self._shared_workers[name] = worker
+        return worker
 
-    def _prove_all(self, problem: Problem, oracle: Oracle, cells: list[Cell]) -> None:
+    def _prove_all(self, problem: Problem, oracle: Oracle, cells: list[Cell], stack: ExitStack | None) -> None:
         """Prove cells side by side: nothing is timed meanwhile, and much of it keeps one core busy only.
 
-        A cell that was not launched yet is launched here.
+        Without a `stack` that holds launched workers, each cell is launched here, in a worker for this proof alone.
         """
         model = problem.spec.model
         launched = [cell for cell in cells if cell.status == "not timed"]
@@ -240,10 +251,10 @@ class Run:
             try:
                 with ExitStack() as own:
                     if cell.worker is None:
-                        cell.worker = own.enter_context(self._worker(cell.entry))
-                        cell.worker.start()
+                        cell.worker = self._started_worker(cell.entry, cell.entry.name, own)
                         certify.launch(cell.worker, problem)
-                    certificates = certify.prove(cell.worker, oracle)
+                    starts = BOTH_PRECISIONS if stack is None else self.preset.certified_starts
+                    certificates = certify.prove(cell.worker, oracle, starts)
             except WorkerError as error:
                 cell.fail(error)
                 return
@@ -274,15 +285,15 @@ class Run:
             self._time_phase(problem, phase, cells, baseline, twin)
             if self.interrupted:
                 raise KeyboardInterrupt
-        self._take_pictures(problem, proven)
+        # The baseline first: it runs eagerly, and compiles nothing for a picture.
+        self._take_pictures(problem, sorted(proven, key=lambda cell: cell.entry != baseline))
 
     def _launch_twin(self, problem: Problem, baseline: Entry, stack: ExitStack) -> Worker | None:
         """Start the baseline once more, for the A/A control."""
         model = problem.spec.model
         self.display.stage(f"{model}: starting {baseline.name} again, as the control", LAUNCH_S[model])
-        twin = stack.enter_context(self._worker(baseline))
         try:
-            twin.start()
+            twin = self._started_worker(baseline, CONTROL, stack)
             certify.launch(twin, problem)
         except WorkerError as error:
             self.warnings.append(f"{model}: no A/A control, {error.reason}")
@@ -313,9 +324,6 @@ class Run:
                 raise error
             if name in proven:
                 proven[name].fail(error)
-        for cell in proven.values():
-            if cell.status == "not timed" and cell.worker is not None and not self.interrupted:
-                cell.peak_memory_bytes = cell.worker.call("peak_memory_bytes")
         self._record_phase(problem, phase, cells, baseline, measurement)
 
     def _take_pictures(self, problem: Problem, proven: list[Cell]) -> None:
@@ -324,7 +332,7 @@ class Run:
         if not num_steps or not headline:
             return
         self.display.stage(f"{problem.spec.model}: training for the pictures", ORACLE_S[problem.spec.model])
-        for cell in headline[: pictures.NUM_VARIANTS.get(problem.spec.model, 0)]:
+        for cell in headline[: self.preset.num_pictures[problem.spec.model]]:
             assert cell.worker is not None
             try:
                 picture = pictures.take(cell.worker, problem, num_steps)

@@ -96,9 +96,10 @@ def measure(
             except Exception as error:
                 failures[name] = error
         measurement.statistic = _statistic(series)
+        num_samples = preset.num_samples if measurement.statistic == "min" else preset.num_long_samples
         started = time.monotonic()
         while measurement.num_rounds < preset.max_rounds and series.keys() - failures.keys():
-            _take_round(samplers, measurement, preset.num_samples, order)
+            _take_round(samplers, measurement, num_samples, order)
             elapsed_s = time.monotonic() - started
             on_round(
                 measurement.num_rounds, max(measurement.num_rounds / preset.max_rounds, elapsed_s / preset.max_group_s)

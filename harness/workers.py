@@ -128,6 +128,13 @@ class Worker:
         except self._channel.RemoteError as error:
             raise self._error("failed", str(error).strip().splitlines()[-1]) from error
 
+    def is_alive(self) -> bool:
+        """Tell whether the process still runs."""
+        return self.pid is not None and self._popen().poll() is None
+
+    def _popen(self) -> Any:
+        return self._group[0]._io.popen  # execnet keeps the exit status nowhere else
+
     def kill(self) -> None:
         """End the process and its children at once."""
         if self.pid is None:
@@ -147,9 +154,8 @@ class Worker:
 
     def _exit_words(self) -> str:
         """Say how the process ended."""
-        popen = self._group[0]._io.popen  # execnet keeps the exit status nowhere else
         deadline = time.monotonic() + 5
-        while (code := popen.poll()) is None and time.monotonic() < deadline:
+        while (code := self._popen().poll()) is None and time.monotonic() < deadline:
             time.sleep(0.01)
         if code is None:
             return "the worker closed its connection"
