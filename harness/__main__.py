@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from harness.run import Cell, Run
 
 USAGE_ERROR = 2
+FAILURES = ("refused", "crashed", "timed out", "failed", "broken")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -94,9 +95,7 @@ def check(values: argparse.Namespace) -> int:
             certificates = [certificate.as_dict() for certificate in run.certificates]
             write_atomically(Path(values.json), json.dumps(certificates, indent=1, allow_nan=False) + "\n")
     _print_certificates(run, cells)
-    failed = any(
-        cell.status in ("refused", "crashed", "timed out", "failed") for found in cells.values() for cell in found
-    )
+    failed = any(cell.status in FAILURES for found in cells.values() for cell in found)
     return 1 if failed or not run.certificates else 0
 
 

@@ -54,8 +54,8 @@ def parse(values: argparse.Namespace) -> dict[str, Any]:
     num_threads = (
         environment.default_num_threads() if values.threads is None else _whole(values.threads, "--threads", 1)
     )
-    if values.csv is not None and not Path(values.csv).is_file():
-        raise OptionError(f"--csv {values.csv}: there is no such file")
+    if values.csv is not None:
+        _check_csv(values.csv)
     return {
         "preset": preset,
         "models": models,
@@ -80,7 +80,17 @@ def check_writable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise OptionError(f"cannot write to {folder} ({error.strerror}); choose another with --report-dir") from error
+        raise OptionError(f"cannot write to {folder} ({error.strerror}); choose another folder") from error
+
+
+def _check_csv(path: str) -> None:
+    """Read the file once before anything is measured."""
+    from harness import data
+
+    try:
+        data.load_sign_mnist(path)
+    except ValueError as error:
+        raise OptionError(f"--csv: {error}") from error
 
 
 def _names(value: str | None) -> list[str] | None:

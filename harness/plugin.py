@@ -92,9 +92,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if isinstance(item, pytest.Function) and item.get_closest_marker("compares") and item not in unwanted:
             phase, _ = _param(item)
             item.add_marker(pytest.mark.benchmark(group=f"{_model(item)} {phase}", timer=CLOCK))
+            # A cell without times skips or fails for its own reason; pytest-benchmark need not complain as well.
+            item.add_marker(pytest.mark.filterwarnings("ignore:Benchmark fixture was not used at all"))
     if unwanted:
         config.hook.pytest_deselected(items=unwanted)
         items[:] = [item for item in items if item not in unwanted]
+    # In the order of the nets, small to large; Python's sort leaves everything else as it is.
+    items.sort(key=lambda item: run.models.index(_model(item)) if item.get_closest_marker("compares") else -1)
 
 
 def _model(item: Any) -> str:

@@ -11,7 +11,7 @@ class Preset:
     Attributes:
         sizes: the size of each net (see `impls.specs`).
         headline_only: time the headline variants alone, unless `--variants` names others.
-        with_slow: also time what takes minutes to compile (`Variant.slow_models`), without `--variants` naming it.
+        with_slow: also time what is slow to start (`Variant.slow_models`), without `--variants` naming it.
         phases: timed, in this order.
         num_certified_steps: training steps that certificates follow, where fewer than the spec asks for.
         min_rounds, max_rounds: rounds of a group; it stops between them when all headline intervals are narrow.
@@ -38,7 +38,7 @@ class Preset:
     num_long_samples: int = 2
     shares_workers: bool = False
     certified_starts: tuple[str, ...] = ("float64",)
-    num_pictures: Mapping[str, int] = field(default_factory=lambda: {"autoencoder": 4, "unet": 1})
+    num_pictures: Mapping[str, int] = field(default_factory=lambda: {"autoencoder": 1, "unet": 1})
     min_block_s: float = 0.002
     num_certified_steps: Mapping[str, int] = field(default_factory=dict)
     num_picture_steps: Mapping[str, int] = field(default_factory=dict)
@@ -60,9 +60,8 @@ PRESETS = {
             max_group_s=4,
             shares_workers=True,
             certified_starts=(),
-            num_pictures={"autoencoder": 1, "unet": 1},
             num_certified_steps={"two_layer": 100, "autoencoder": 20, "unet": 2},
-            num_picture_steps={"autoencoder": 400, "unet": 20},
+            num_picture_steps={"autoencoder": 600, "unet": 20},
         ),
         Preset(
             "default",
@@ -71,7 +70,7 @@ PRESETS = {
             phases=("train_step", "forward"),
             min_rounds=6,
             max_rounds=24,
-            max_group_s=12,
+            max_group_s=10,
             num_certified_steps={"autoencoder": 20, "unet": 2},
             num_picture_steps={"autoencoder": 1000, "unet": 60},
         ),
@@ -85,6 +84,7 @@ PRESETS = {
             max_rounds=60,
             max_group_s=120,
             num_long_samples=4,
+            num_pictures={"autoencoder": 4, "unet": 1},
             certified_starts=BOTH_PRECISIONS,
             num_picture_steps={"autoencoder": 3000, "unet": 200},
         ),

@@ -28,11 +28,12 @@ class Problem:
     spec: ModelSpec
     seed: int
     csv: str | None = None
+    num_batches: int | None = None  # None: what timing and certificates use
 
     @classmethod
-    def of(cls, model: str, size: str, seed: int, csv: str | None = None) -> "Problem":
+    def of(cls, model: str, size: str, seed: int, csv: str | None = None, num_batches: int | None = None) -> "Problem":
         """Make the problem of a model by name; raises ValueError for an unknown one."""
-        return cls(specs.get(model, size), seed, csv)
+        return cls(specs.get(model, size), seed, csv, num_batches)
 
     @cached_property
     def params(self) -> dict[str, np.ndarray]:
@@ -42,7 +43,8 @@ class Problem:
     @cached_property
     def batches(self) -> list[dict[str, np.ndarray]]:
         """Training batches, float32, canonical."""
-        return data.batches(self.spec, self.seed, NUM_BATCHES[self.spec.model], csv=self.csv)
+        num_batches = self.num_batches or NUM_BATCHES[self.spec.model]
+        return data.batches(self.spec, self.seed, num_batches, csv=self.csv)
 
     def packed(self, precision: str, perturbation: int = 0) -> dict[str, object]:
         """Return the arguments `params` and `batches` of `worker.Worker.open`.

@@ -126,6 +126,11 @@ class Run:
         self.started = datetime.now(UTC)
         self.environment = environment.describe(num_threads)
         self.warnings = environment.warnings(num_threads)
+        if preset.shares_workers:
+            self.warnings.append(
+                "cold stages: this preset runs all nets in one process per variant, so the import is one for all "
+                "nets, and later nets start warmer; --preset default starts a process for each"
+            )
         self.interrupted = False
         self.groups: list[dict[str, Any]] = []
         self.cells: list[dict[str, Any]] = []
@@ -189,7 +194,7 @@ class Run:
         if available.status != "available":
             return Cell(entry, available.status, available.reason)
         if (model, entry.name) in self.left_out:
-            reason = f"compiling it takes minutes: add --variants {entry.name}, or choose --preset full"
+            reason = f"slow to start: left to --preset full, or --variants {entry.name}"
             return Cell(entry, LEFT_OUT, reason)
         return Cell(entry, "not timed")
 
@@ -256,7 +261,8 @@ class Run:
                     starts = BOTH_PRECISIONS if stack is None else self.preset.certified_starts
                     certificates = certify.prove(cell.worker, oracle, starts)
             except WorkerError as error:
-                cell.fail(error)
+                if not self.interrupted:  # then the worker was killed below, and is not to blame
+                    cell.fail(error)
                 return
             failed = [certificate for certificate in certificates if not certificate.passed]
             if failed:
@@ -268,6 +274,7 @@ class Run:
         try:
             list(pool.map(prove, launched))
         except BaseException:
+            self.interrupted = True
             for cell in launched:  # a thread that waits for a worker ends with it
                 if cell.worker is not None:
                     cell.worker.kill()

@@ -233,18 +233,20 @@ def verdict(ratio: Ratio, control: Ratio | None, margin: float = MARGIN) -> Verd
 
     The first that applies:
 
-    1. "faster" or "slower": the interval excludes 1, and the ratio itself lies beyond the control's `noise_floor`
-       (|log ratio| > floor).
+    1. "faster" or "slower": the whole interval lies on one side of 1 and beyond the control's `noise_floor` there.
     2. "no difference shown": the whole interval lies within [1 / (1 + margin), 1 + margin].
     3. "too wide to say": all else, an interval that could not be formed included.
 
-    So a difference below the margin is still reported when this run could resolve it, and an interval that excludes 1
-    only by what the control feigned too is never a claim.
+    So a difference below the margin is still reported when this run could resolve it, and an interval that reaches into
+    what the control feigned is never a claim.
     """
     if ratio.ratio is None or ratio.low is None or ratio.high is None:
         return "too wide to say"
-    if (ratio.low > 1 or ratio.high < 1) and abs(math.log(ratio.ratio)) > noise_floor(control, margin):
-        return "slower" if ratio.low > 1 else "faster"
+    floor = noise_floor(control, margin)
+    if math.log(ratio.low) > floor:
+        return "slower"
+    if math.log(ratio.high) < -floor:
+        return "faster"
     if ratio.low >= 1 / (1 + margin) and ratio.high <= 1 + margin:
         return "no difference shown"
     return "too wide to say"

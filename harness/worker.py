@@ -108,6 +108,7 @@ class Worker:
         self.batches: dict[str, list[Any]] = {}
         self.specs: dict[str, Any] = {}
         self.traces: dict[str, np.ndarray] = {}
+        self.implementations: dict[str, Any] = {}
 
     def start(
         self,
@@ -144,6 +145,12 @@ class Worker:
             "foreign": [module for module in foreign if module in sys.modules],
         }
 
+    def load(self, model: str) -> float:
+        """Import the model's file, and with it the libraries that only this model needs. Returns seconds."""
+        start = time.perf_counter()
+        self.implementations[model] = importlib.import_module(f"impls.{self.entry.backend}.{model}")
+        return time.perf_counter() - start
+
     def open(
         self,
         key: str,
@@ -157,10 +164,9 @@ class Worker:
         from impls import specs
 
         spec = specs.get(model, size, batch_size)
-        implementation = importlib.import_module(f"impls.{self.entry.backend}.{model}")
         arrays = unpack_all(params)
         start = time.perf_counter()
-        program = self.runtime.Program(implementation, spec, arrays, self.entry.variant)
+        program = self.runtime.Program(self.implementations[model], spec, arrays, self.entry.variant)
         build_s = time.perf_counter() - start
         self.programs[key], self.specs[key] = program, spec
         self.batches[key] = [program.prepare(unpack_all(batch)) for batch in batches]
@@ -170,6 +176,7 @@ class Worker:
         """Forget a program and give its memory back."""
         for held in (self.programs, self.specs, self.batches):
             held.pop(key, None)
+        self.traces.clear()
         gc.collect()
 
     def compile(self, key: str, phase: str) -> float:
@@ -182,28 +189,33 @@ class Worker:
         """The stage `first_step`: one step, synchronised. Returns seconds."""
         program, batch = self.programs[key], self.batches[key][0]
         start = time.perf_counter()
-        getattr(program, phase)(batch)
+        result = getattr(program, phase)(batch)
         program.synchronize()
-        return time.perf_counter() - start
+        seconds = time.perf_counter() - start
+        if phase == "train_step":
+            self.traces["loss@0"] = program.to_numpy(result)
+        return seconds
 
     # ------------------------------------------------------------ for the certificate
 
     def trace_start(self, key: str) -> list[str]:
-        """Record the prediction, the loss and every gradient before any update. Returns the quantities' names."""
+        """Record the prediction and every gradient before any update. Returns the quantities' names."""
         program, batch, spec = self.programs[key], self.batches[key][0], self.specs[key]
         self._record_forward(key, 0)
-        loss, grads = program.gradients(batch)
-        self.traces["loss@0"] = program.to_numpy(loss)
-        for name, grad in grads.items():
-            self.traces[f"grad@0/{name}"] = program.to_numpy(grad, spec.kind(name))
-        return list(self.traces)
+        _, grads = program.gradients(batch)
+        recorded = {f"grad@0/{name}": program.to_numpy(grad, spec.kind(name)) for name, grad in grads.items()}
+        self.traces |= recorded
+        return ["forward@0", *recorded]
 
     def trace_steps(self, key: str, first: int, last: int) -> list[str]:
-        """Train from step `first` (already taken) to step `last`; record losses, the state and the prediction there."""
+        """Train from step `first` (already taken) to step `last`; record losses, the state and the prediction there.
+
+        Returns the names of all quantities recorded and not yet taken: the loss of `first_step` may be among them.
+        """
         program, batches = self.programs[key], self.batches[key]
         losses = [program.to_numpy(program.train_step(batches[i % len(batches)])) for i in range(first, last)]
-        if first > 0 and losses:  # the loss of step 0 is a quantity of `trace_start`
-            self.traces[f"loss@{first}..{last - 1}"] = np.stack(losses)
+        if losses:
+            self.traces["loss@0" if last == 1 else f"loss@{first}..{last - 1}"] = np.stack(losses).squeeze()
         for name, array in program.state().items():
             self.traces[f"state@{last}/{name}"] = array
         self._record_forward(key, last)

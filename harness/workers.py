@@ -27,6 +27,9 @@ serve(channel, {stderr!r}, {parent})
 """
 
 
+Failure = Literal["crashed", "timed out", "failed", "broken"]
+
+
 class WorkerError(Exception):
     """What a worker did instead of answering; it costs the cell and nothing else.
 
@@ -35,7 +38,7 @@ class WorkerError(Exception):
         stderr_tail: the last lines that the worker wrote to standard error.
     """
 
-    def __init__(self, status: Literal["crashed", "timed out", "failed"], reason: str, stderr_tail: str) -> None:
+    def __init__(self, status: Failure, reason: str, stderr_tail: str) -> None:
         super().__init__(reason)
         self.status = status
         self.reason = reason
@@ -114,7 +117,9 @@ class Worker:
             raise self._error("crashed", f"{self._exit_words()} before {name}") from error
         reply = self._receive(name, timeout_s)
         if "error" in reply:
-            raise self._error("failed", f"{reply['error']} (in {name})")
+            # A backend or a model file that cannot even be imported is broken; all else is an error of this run.
+            status: Failure = "broken" if name in ("start", "load") else "failed"
+            raise self._error(status, f"{reply['error']} (in {name})")
         return reply["value"]
 
     def _receive(self, name: str, timeout_s: float) -> Any:
@@ -163,5 +168,5 @@ class Worker:
             return f"the worker was ended by {signal.Signals(-code).name}"
         return f"the worker ended with exit status {code}"
 
-    def _error(self, status: Literal["crashed", "timed out", "failed"], reason: str) -> WorkerError:
+    def _error(self, status: Failure, reason: str) -> WorkerError:
         return WorkerError(status, reason, self.stderr_tail())

@@ -32,7 +32,7 @@ class Variant:
     headline: bool = False
     lane: Literal["as-written", "tuned"] = "as-written"
     models: tuple[str, ...] | None = None  # None: every model of the backend
-    slow_models: tuple[str, ...] = ()  # compiling these takes minutes; presets with a budget leave them out
+    slow_models: tuple[str, ...] = ()  # slow to start and certify; presets with a budget leave these out
     env: tuple[tuple[str, str], ...] = ()  # set before the import; "{scratch}" is the worker's own, empty folder
 
 

@@ -237,10 +237,10 @@ def _draw_ratios(axes: Axes, comparison: Comparison, rows: Sequence[Row], layout
         axes.plot([value], [row.y], marker=MARKERS[cell["mode"]], markersize=size, zorder=3, **style)
         text = "baseline" if cell is comparison.baseline else numbers.interval_text(low, high, "–")
         _note(axes, (1, row.y), (10, 0), text, ha="left", color=LIGHT["muted"], fontsize=11)
-    _mark_absent(axes, comparison, rows, {row.variant for row, _, _ in found})
+    _mark_absent(axes, rows, {row.variant for row, _, _ in found})
 
 
-def _mark_absent(axes: Axes, comparison: Comparison, rows: Sequence[Row], drawn: set[str | None]) -> None:
+def _mark_absent(axes: Axes, rows: Sequence[Row], drawn: set[str | None]) -> None:
     for row in rows:
         if row.variant is not None and row.variant not in drawn:
             _note(axes, (1, row.y), (10, 0), "no bar", ha="left", color=LIGHT["muted"], fontsize=11, fontstyle="italic")
@@ -257,7 +257,7 @@ def _draw_times(axes: Axes, comparison: Comparison, rows: Sequence[Row], layout:
         median = cell["step_time_s"]
         axes.plot([median, median], [row.y - 0.42, row.y + 0.42], color=LIGHT["ink"], linewidth=1.6, zorder=1.5)
         _note(axes, (1, row.y), (10, 0), numbers.time_text(median), ha="left", color=LIGHT["muted"], fontsize=11)
-    _mark_absent(axes, comparison, rows, {row.variant for row, _ in found})
+    _mark_absent(axes, rows, {row.variant for row, _ in found})
 
 
 def _dots(axes: Axes, y: float, rounds_s: list[list[float]], colour: str) -> None:
@@ -298,7 +298,7 @@ def _draw_stages(axes: Axes, comparison: Comparison, rows: Sequence[Row], layout
             axes.add_patch(box)
             start += length
         _note(axes, (1, row.y), (10, 0), numbers.time_text(start), ha="left", color=LIGHT["muted"], fontsize=11)
-    _mark_absent(axes, comparison, rows, {row.variant for row, _ in found})
+    _mark_absent(axes, rows, {row.variant for row, _ in found})
 
 
 def _unit_of(comparison: Comparison) -> str:

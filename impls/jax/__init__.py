@@ -8,6 +8,6 @@ BACKEND = Backend(
     title="JAX",
     variants=(
         Variant("jax-jit", "compiled", _REQUIRES, headline=True),
-        Variant("jax-eager", "eager", _REQUIRES),
+        Variant("jax-eager", "eager", _REQUIRES, slow_models=("unet",)),
     ),
 )

@@ -12,7 +12,13 @@ BACKEND = Backend(
             headline=True,
             env=(("KERAS_BACKEND", "tensorflow"),),
         ),
-        Variant(name="keras-jax", mode="compiled", requires=("keras", "jax"), env=(("KERAS_BACKEND", "jax"),)),
+        Variant(
+            name="keras-jax",
+            mode="compiled",
+            requires=("keras", "jax"),
+            slow_models=("unet",),
+            env=(("KERAS_BACKEND", "jax"),),
+        ),
         Variant(name="keras-torch", mode="eager", requires=("keras", "torch"), env=(("KERAS_BACKEND", "torch"),)),
     ),
 )

@@ -55,6 +55,7 @@ def configure(variant: Variant, num_threads: int, device: str) -> dict[str, Any]
             "tf32": tf.config.experimental.tensor_float_32_execution_enabled(),
             "xla": variant.name == "tf-xla",
             "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
+            "float64": "BatchNorm from moments and batch_normalization: the fused kernel has no float64",
         },
     }
 

@@ -12,7 +12,7 @@ BACKEND = Backend(
             "torch-compile",
             mode="compiled",
             requires=("torch",),
-            slow_models=("unet",),
+            slow_models=("autoencoder", "unet"),
             # Compile in this process: a pool of helper processes would take the cores of whoever is measured next.
             # Compile cold: the default cache outlives the process.
             env=(("TORCHINDUCTOR_COMPILE_THREADS", "1"), ("TORCHINDUCTOR_CACHE_DIR", "{scratch}")),

@@ -46,7 +46,7 @@ def test_lists_are_split_and_repeats_dropped() -> None:
         ("threads", "two", r"--threads two: give a whole number, 1 or more"),
         ("threads", "100000", r"--threads 100000: this machine has \d+ logical cores"),
         ("seed", "x", r"--seed x: give a whole number, 0 or more"),
-        ("csv", "/nowhere.csv", r"--csv /nowhere.csv: there is no such file"),
+        ("csv", "/nowhere.csv", r"--csv: .*/nowhere\.csv"),
     ],
 )
 def test_bad_values(option: str, value: str, message: str) -> None:
@@ -58,11 +58,11 @@ def test_bad_values(option: str, value: str, message: str) -> None:
 def test_gpu_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(environment, "gpus", list)
     assert parse(device="auto")["device"] == "cpu"
-    with pytest.raises(options.OptionError, match="--device gpu: nvidia-smi lists no GPU here; .*--device cpu"):
+    with pytest.raises(options.OptionError, match=r"--device gpu: nvidia-smi lists no GPU here; .*--device cpu"):
         parse(device="gpu")
 
 
 def test_unwritable_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(options.OptionError, match="cannot write to .*; choose another with --report-dir"):
+    with pytest.raises(options.OptionError, match=r"cannot write to .*; choose another folder"):
         options.check_writable(tmp_path / "file" / "runs")

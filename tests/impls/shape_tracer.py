@@ -87,10 +87,15 @@ class ShapeTracer:
     def check(self, annotated: Annotated, value: Any, bound: dict[str, int]) -> None:
         shape = getattr(value, "shape", None)
         sizes = None if shape is None else [None if size is None else int(size) for size in shape]
-        expected = [self.evaluate(dimension, size, bound) for dimension, size in zip(annotated.dimensions, sizes or ())]
+        expected = [
+            self.evaluate(dimension, size, bound)
+            for dimension, size in zip(annotated.dimensions, sizes or (), strict=False)
+        ]
         self.checked.add(annotated.line)
         fits = sizes is not None and len(sizes) == len(annotated.dimensions)
-        if not fits or any(size is not None and size != wanted for size, wanted in zip(sizes or (), expected)):
+        if not fits or any(
+            size is not None and size != wanted for size, wanted in zip(sizes or (), expected, strict=False)
+        ):
             self.wrong.append(
                 f"line {annotated.line}: {annotated.comment} means {tuple(expected)}, but it made {sizes}"
             )
