@@ -61,7 +61,7 @@ PRESETS = {
             shares_workers=True,
             certified_starts=(),
             num_certified_steps={"two_layer": 100, "autoencoder": 20, "unet": 2},
-            num_picture_steps={"autoencoder": 600, "unet": 20},
+            num_picture_steps={"autoencoder": 600, "unet": 12},
         ),
         Preset(
             "default",

@@ -23,7 +23,6 @@ from impls.registry import Entry
 ORACLE_S = {"two_layer": 2.0, "autoencoder": 4.0, "unet": 12.0}
 LAUNCH_S = {"two_layer": 4.0, "autoencoder": 4.0, "unet": 6.0}
 PROVE_S = {"two_layer": 1.0, "autoencoder": 1.5, "unet": 5.0}
-NUM_PARALLEL_PROOFS = 2
 
 TIMED_PRECISION = "float32"
 LEFT_OUT = "left out"
@@ -240,7 +239,10 @@ class Run:
         return worker
 
     def _prove_all(self, problem: Problem, oracle: Oracle, cells: list[Cell], stack: ExitStack | None) -> None:
-        """Prove cells side by side: nothing is timed meanwhile, and much of it keeps one core busy only.
+        """Prove cells in two lanes side by side; nothing is timed meanwhile.
+
+        Compilers keep one core busy each, so compiled variants have a lane of their own. All others compute on every
+        thread that they were given: two of them at once would mostly wait for each other.
 
         Without a `stack` that holds launched workers, each cell is launched here, in a worker for this proof alone.
         """
@@ -270,9 +272,10 @@ class Run:
             with lock:
                 self.certificates += certificates
 
-        pool = ThreadPoolExecutor(NUM_PARALLEL_PROOFS)
+        lanes = [[cell for cell in launched if (cell.entry.variant.mode == "compiled") is one] for one in (True, False)]
+        pool = ThreadPoolExecutor(len(lanes))
         try:
-            list(pool.map(prove, launched))
+            list(pool.map(lambda lane: [prove(cell) for cell in lane], lanes))
         except BaseException:
             self.interrupted = True
             for cell in launched:  # a thread that waits for a worker ends with it

@@ -1,4 +1,4 @@
-"""The U-Net in its published size: a real photograph of 572 px becomes 388 px of logits, the same in every framework."""
+"""The U-Net in its published size: a photograph of 572 px becomes 388 px of logits, the same in every framework."""
 
 import numpy as np
 import pytest
