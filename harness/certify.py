@@ -31,6 +31,7 @@ FLOAT32_EPS = float(np.finfo(np.float32).eps)
 NUM_PERTURBED = 3
 BEFORE_ANY_GRADIENT = ("forward@0", "loss@0")
 PHASES = ("train_step", "forward")
+BOTH_PRECISIONS = ("float32", "float64")
 CALL_TIMEOUT_S = 600.0
 
 
@@ -63,10 +64,22 @@ class Certificate:
 class Oracle:
     """The float64 reference for one problem, kept on disk, and the error that the reference makes in float32.
 
-    Use it as a context manager; `prepare` computes everything in workers of its own.
+    Use it as a context manager; `prepare` computes everything in a worker of its own.
+
+    Args:
+        problem: the net, its parameters and batches.
+        num_steps: training steps to follow.
+        num_threads: of the worker.
+        starts: the precisions in which prediction and gradients are compared before the first step too. That asks a
+            program for functions of their own, which some compilers take long over. Where it is left out, the slots
+            after the first step hold the gradients (momentum's velocity is the gradient there); a net whose optimizer
+            has no slots is always compared.
     """
 
-    def __init__(self, problem: Problem, num_steps: int, num_threads: int) -> None:
+    def __init__(
+        self, problem: Problem, num_steps: int, num_threads: int, starts: Collection[str] = BOTH_PRECISIONS
+    ) -> None:
+        self.starts = frozenset(starts if problem.spec.optimizer.slots else BOTH_PRECISIONS)
         self.problem = problem
         self.num_steps = num_steps
         self.num_threads = num_threads
@@ -102,7 +115,8 @@ class Oracle:
 
     def _trace(self, worker: Worker, precision: str, perturbation: int) -> Iterator[tuple[str, np.ndarray]]:
         open_program(worker, self.problem, "oracle", precision, perturbation)
-        yield from trace_start(worker, "oracle")
+        if self.starts:
+            yield from trace_start(worker, "oracle")
         yield from trace_steps(worker, "oracle", self.num_steps, num_taken=0)
         worker.call("close", key="oracle")
 
@@ -267,28 +281,20 @@ def launch(worker: Worker, problem: Problem) -> dict[str, dict[str, float]]:
     return stages
 
 
-def prove(worker: Worker, oracle: Oracle, starts: Collection[str]) -> list[Certificate]:
+def prove(worker: Worker, oracle: Oracle) -> list[Certificate]:
     """Pass both gates with a worker whose program `timed` was launched; it has taken one training step.
 
-    float32: the very program that will be timed goes on to step K. float64: another build, of the same functions in the
-    same variant.
-
-    Args:
-        worker: where the program is.
-        oracle: what to compare with.
-        starts: the precisions in which prediction and gradients are compared before the first step too. That asks for
-            functions of their own, which some compilers take long over. Where it is left out, the slots after the first
-            step hold the gradients (momentum's velocity is the gradient there); without slots it never is.
+    float32: the very program that will be timed goes on to step K; a second build of it shows what comes before the
+    first step. float64: another build, of the same functions in the same variant.
     """
-    if not oracle.problem.spec.optimizer.slots:
-        starts = ("float32", "float64")
     certificates = []
-    for precision, num_taken in (("float32", 1), ("float64", 0)):
-        if precision in starts or num_taken == 0:
+    for precision, stepped, num_taken in (("float32", "timed", 1), ("float64", "fresh", 0)):
+        with_start = precision in oracle.starts
+        if with_start or stepped == "fresh":
             open_program(worker, oracle.problem, "fresh", precision)
-        start = trace_start(worker, "fresh") if precision in starts else iter(())
-        steps = trace_steps(worker, "timed" if num_taken else "fresh", oracle.num_steps, num_taken)
-        expected = [name for name in oracle if precision in starts or not name.startswith(("forward@0", "grad@0"))]
+        start = trace_start(worker, "fresh") if with_start else iter(())
+        steps = trace_steps(worker, stepped, oracle.num_steps, num_taken)
+        expected = [name for name in oracle if with_start or not name.startswith(("forward@0", "grad@0"))]
         certificates += certify(worker, oracle, precision, chain(start, steps), expected)
         worker.call("close", key="fresh")
     return certificates

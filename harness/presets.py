@@ -20,7 +20,7 @@ class Preset:
             blocks are long.
         shares_workers: one process per variant for all nets, not one for each net. It saves starting them, and the
             cold stages of later nets are then those of a process that has run others.
-        certified_starts: precisions that are certified before the first step too (see `certify.prove`).
+        certified_starts: precisions that are certified before the first step too (see `certify.Oracle`).
         num_pictures: how many headline variants train for each picture.
         min_block_s: a block has as many steps as it takes to last this long.
         num_picture_steps: training steps before the report's pictures are taken.
@@ -37,14 +37,13 @@ class Preset:
     num_samples: int = 4
     num_long_samples: int = 2
     shares_workers: bool = False
-    certified_starts: tuple[str, ...] = ("float64",)
+    certified_starts: tuple[str, ...] = ()
     num_pictures: Mapping[str, int] = field(default_factory=lambda: {"autoencoder": 1, "unet": 1})
     min_block_s: float = 0.002
     num_certified_steps: Mapping[str, int] = field(default_factory=dict)
     num_picture_steps: Mapping[str, int] = field(default_factory=dict)
 
 
-BOTH_PRECISIONS = ("float32", "float64")
 _CPU_SIZES = {"two_layer": "original", "autoencoder": "original", "unet": "small"}
 
 PRESETS = {
@@ -58,10 +57,10 @@ PRESETS = {
             min_rounds=6,
             max_rounds=12,
             max_group_s=4,
+            num_long_samples=1,
             shares_workers=True,
-            certified_starts=(),
             num_certified_steps={"two_layer": 100, "autoencoder": 20, "unet": 2},
-            num_picture_steps={"autoencoder": 600, "unet": 12},
+            num_picture_steps={"autoencoder": 500, "unet": 12},
         ),
         Preset(
             "default",
@@ -71,7 +70,7 @@ PRESETS = {
             min_rounds=6,
             max_rounds=24,
             max_group_s=10,
-            num_certified_steps={"autoencoder": 20, "unet": 2},
+            num_certified_steps={"two_layer": 200, "autoencoder": 20, "unet": 2},
             num_picture_steps={"autoencoder": 1000, "unet": 60},
         ),
         Preset(
@@ -85,7 +84,7 @@ PRESETS = {
             max_group_s=120,
             num_long_samples=4,
             num_pictures={"autoencoder": 4, "unet": 1},
-            certified_starts=BOTH_PRECISIONS,
+            certified_starts=("float32", "float64"),
             num_picture_steps={"autoencoder": 3000, "unet": 200},
         ),
     )

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from harness import certify, environment, pictures, schedule, stats
-from harness.certify import CALL_TIMEOUT_S, Certificate, Oracle
-from harness.presets import BOTH_PRECISIONS, Preset
+from harness.certify import BOTH_PRECISIONS, CALL_TIMEOUT_S, Certificate, Oracle
+from harness.presets import Preset
 from harness.problem import Problem
 from harness.progress import Display
 from harness.results import SCHEMA_VERSION
@@ -135,6 +135,7 @@ class Run:
         self.cells: list[dict[str, Any]] = []
         self.certificates: list[Certificate] = []
         self.pictures: list[dict[str, Any]] = []
+        self._lock = threading.Lock()
         self._shared = ExitStack()
         self._shared_workers: dict[str, Worker] = {}
         for model in self.models:
@@ -173,8 +174,8 @@ class Run:
         """Certify one net without timing it. Returns the cells; the certificates are added to `certificates`."""
         problem = Problem.of(model, self.preset.sizes[model], self.seed, self.csv)
         cells = [self._cell(model, entry) for entry in self.variants]
-        with self._oracle(problem) as oracle:
-            self._prove_all(problem, oracle, [cell for cell in cells if cell.status == "not timed"], None)
+        with self._oracle(problem, BOTH_PRECISIONS) as oracle:
+            self._prove_all(problem, oracle, cells)
         return cells
 
     def close(self) -> None:
@@ -205,7 +206,7 @@ class Run:
         available = [cell for cell in cells if cell.status == "not timed"]
         if not available:
             return
-        oracle = stack.enter_context(self._oracle(problem))
+        oracle = stack.enter_context(self._oracle(problem, self.preset.certified_starts))
         for number, cell in enumerate(available, 1):
             self.display.stage(f"{model}: starting {cell.entry.name} ({number} of {len(available)})", LAUNCH_S[model])
             try:
@@ -214,14 +215,14 @@ class Run:
                 cell.peak_memory_bytes = cell.worker.call("peak_memory_bytes")
             except WorkerError as error:
                 cell.fail(error)
-        self._prove_all(problem, oracle, available, stack)
+        self._prove_all(problem, oracle, available)
 
     @contextmanager
-    def _oracle(self, problem: Problem) -> Iterator[Oracle]:
+    def _oracle(self, problem: Problem, starts: Collection[str]) -> Iterator[Oracle]:
         spec = problem.spec
         num_steps = self.preset.num_certified_steps.get(spec.model, spec.num_certified_steps)
         self.display.stage(f"{spec.model}: computing the float64 reference", ORACLE_S[spec.model])
-        with Oracle(problem, min(num_steps, spec.num_certified_steps), self.num_threads) as oracle:
+        with Oracle(problem, min(num_steps, spec.num_certified_steps), self.num_threads, starts) as oracle:
             oracle.prepare()
             yield oracle
 
@@ -238,52 +239,52 @@ class Run:
             self._shared_workers[name] = worker
         return worker
 
-    def _prove_all(self, problem: Problem, oracle: Oracle, cells: list[Cell], stack: ExitStack | None) -> None:
+    def _prove_all(self, problem: Problem, oracle: Oracle, cells: list[Cell]) -> None:
         """Prove cells in two lanes side by side; nothing is timed meanwhile.
 
         Compilers keep one core busy each, so compiled variants have a lane of their own. All others compute on every
         thread that they were given: two of them at once would mostly wait for each other.
-
-        Without a `stack` that holds launched workers, each cell is launched here, in a worker for this proof alone.
         """
-        model = problem.spec.model
-        launched = [cell for cell in cells if cell.status == "not timed"]
-        number = iter(range(1, len(launched) + 1))
-        lock = threading.Lock()
+        provable = [cell for cell in cells if cell.status == "not timed"]
+        number = iter(range(1, len(provable) + 1))
 
-        def prove(cell: Cell) -> None:
-            with lock:
-                which = f"{next(number)} of {len(launched)}"
-                self.display.stage(f"{model}: certifying {cell.entry.name} ({which})", PROVE_S[model])
-            try:
-                with ExitStack() as own:
-                    if cell.worker is None:
-                        cell.worker = self._started_worker(cell.entry, cell.entry.name, own)
-                        certify.launch(cell.worker, problem)
-                    starts = BOTH_PRECISIONS if stack is None else self.preset.certified_starts
-                    certificates = certify.prove(cell.worker, oracle, starts)
-            except WorkerError as error:
-                if not self.interrupted:  # then the worker was killed below, and is not to blame
-                    cell.fail(error)
-                return
-            failed = [certificate for certificate in certificates if not certificate.passed]
-            if failed:
-                cell.status, cell.reason = "refused", describe_failures(failed)
-            with lock:
-                self.certificates += certificates
+        def prove_lane(lane: list[Cell]) -> None:
+            for cell in lane:
+                with self._lock:
+                    text = f"{problem.spec.model}: certifying {cell.entry.name} ({next(number)} of {len(provable)})"
+                    self.display.stage(text, PROVE_S[problem.spec.model])
+                self._prove(problem, oracle, cell)
 
-        lanes = [[cell for cell in launched if (cell.entry.variant.mode == "compiled") is one] for one in (True, False)]
+        lanes = [[cell for cell in provable if (cell.entry.variant.mode == "compiled") is one] for one in (True, False)]
         pool = ThreadPoolExecutor(len(lanes))
         try:
-            list(pool.map(lambda lane: [prove(cell) for cell in lane], lanes))
+            list(pool.map(prove_lane, lanes))
         except BaseException:
             self.interrupted = True
-            for cell in launched:  # a thread that waits for a worker ends with it
+            for cell in provable:  # a thread that waits for a worker ends with it
                 if cell.worker is not None:
                     cell.worker.kill()
             raise
         finally:
             pool.shutdown(cancel_futures=True)
+
+    def _prove(self, problem: Problem, oracle: Oracle, cell: Cell) -> None:
+        """Prove one cell, in its launched worker or, if it has none, in one for this proof alone."""
+        try:
+            with ExitStack() as own:
+                if cell.worker is None:
+                    cell.worker = self._started_worker(cell.entry, cell.entry.name, own)
+                    certify.launch(cell.worker, problem)
+                certificates = certify.prove(cell.worker, oracle)
+        except WorkerError as error:
+            if not self.interrupted:  # then the worker was killed, and is not to blame
+                cell.fail(error)
+            return
+        failed = [certificate for certificate in certificates if not certificate.passed]
+        if failed:
+            cell.status, cell.reason = "refused", describe_failures(failed)
+        with self._lock:
+            self.certificates += certificates
 
     # ------------------------------------------------------------ times
 

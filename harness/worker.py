@@ -243,7 +243,7 @@ class Worker:
         gc.freeze()
         num_iterations = 1
         while True:
-            block_s = min(wall_s for wall_s, _, _ in self.sample(key, phase, num_iterations, 2))
+            ((block_s, _, _),) = self.sample(key, phase, num_iterations, 1)
             if block_s >= min_block_s:
                 return num_iterations, block_s
             # aim a fifth too high, so that the next try is the last one

@@ -38,7 +38,7 @@ def test_certificate(variant: str, model: str, oracle_of: Callable[[str], Oracle
     with Worker(entry, num_threads=1, device="cpu") as worker:
         worker.start()
         stages = certify.launch(worker, oracle.problem)
-        certificates = certify.prove(worker, oracle, starts=("float32", "float64"))
+        certificates = certify.prove(worker, oracle)
     assert set(stages) == set(certify.PHASES)
     assert {(c.precision, c.quantity) for c in certificates} == {
         (precision, quantity) for precision in ("float32", "float64") for quantity in oracle
