@@ -66,11 +66,15 @@ class ShapeTracer:
         self.sizes = sizes
         self.statements, self.wrong = annotated_statements(path)
         self.checked: set[int] = set()
+        self.first_arguments: tuple[Any, Any] = (None, None)  # of the last train_step: the net and its native batch
         self.frames: dict[FrameType, tuple[dict[str, int], Annotated | None]] = {}
 
     def __call__(self, frame: FrameType, event: str, argument: Any) -> Any:
         if frame.f_code.co_filename != self.path:
             return None
+        if event == "call" and frame.f_code.co_name == "train_step":
+            net, batch = (frame.f_locals[name] for name in frame.f_code.co_varnames[:2])
+            self.first_arguments = (net, batch)
         bound, running = self.frames.get(frame, (dict(self.sizes), None))
         current = self.statements.get(frame.f_lineno)
         if running is not None and running.target is None:
@@ -128,16 +132,26 @@ def main(variant_name: str, model: str) -> None:
     implementation = importlib.import_module(f"impls.{entry.backend}.{model}")
     sizes = {"N": problem.spec.batch_size} | (problem.spec.sizes if model != "unet" else {})
     tracer = ShapeTracer(ROOT / "impls" / entry.backend / f"{model}.py", sizes)
-    sys.settrace(tracer)
-    program = runtime.Program(implementation, problem.spec, problem.params, entry.variant)
-    batch = program.prepare(problem.batches[0])
-    program.forward(batch)
-    program.gradients(batch)
-    program.train_step(batch)
-    program.synchronize()
-    sys.settrace(None)
     lines = {annotated.line for annotated in tracer.statements.values()}
+    for dtype in ("float32", "float64"):
+        if lines - tracer.checked:  # some lines are for float64 alone
+            params = {name: array.astype(dtype) for name, array in problem.params.items()}
+            batch = {name: array.astype(dtype) for name, array in problem.batches[0].items()}
+            sys.settrace(tracer)
+            run_everything(runtime.Program(implementation, problem.spec, params, entry.variant), batch)
+            if entry.variant.mode == "eager" and dtype == "float32":
+                net, native = tracer.first_arguments
+                implementation.loss(net, native)
+            sys.settrace(None)
     print(json.dumps({"all": sorted(lines), "checked": sorted(tracer.checked), "wrong": sorted(set(tracer.wrong))}))
+
+
+def run_everything(program: Any, batch: dict[str, Any]) -> None:
+    native = program.prepare(batch)
+    program.forward(native)
+    program.gradients(native)
+    program.train_step(native)
+    program.synchronize()
 
 
 if __name__ == "__main__":
