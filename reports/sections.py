@@ -88,13 +88,12 @@ class Comparison:
         return None if verdict is None else str(verdict)
 
     def leaders(self, cells: list[Cell]) -> list[Cell]:
-        """Return the fastest of `cells` and all that the data do not set apart from it."""
-        ranked = [(ratio, cell) for cell in cells if (ratio := self.ratio(cell)) is not None]
-        if not ranked:
-            return []
-        ranked.sort(key=lambda pair: pair[0][0])
-        best = ranked[0][1]
-        return [best, *(cell for _, cell in ranked[1:] if not self._is_apart(best, cell))]
+        """Return those of `cells` that none of the others was shown to beat, in order of their ratios."""
+        found = [(ratio[0], cell) for cell in cells if (ratio := self.ratio(cell)) is not None]
+        ranked = [cell for _, cell in sorted(found, key=lambda pair: pair[0])]
+        return [
+            cell for place, cell in enumerate(ranked) if not any(self._is_apart(best, cell) for best in ranked[:place])
+        ]
 
     def _is_apart(self, best: Cell, rival: Cell) -> bool:
         if self.baseline in (best, rival):

@@ -70,27 +70,21 @@ def time_and_interval(cell: Cell) -> Markup:
 
 
 def _leader(comparison: Comparison, cells: list[Cell], of_what: str) -> Markup:
-    """Name the fastest, or those between which the data do not decide; say who could not be ranked."""
+    """Name the fastest, or those between which the data do not decide."""
     leaders = comparison.leaders(cells)
-    unsure = [cell for cell in leaders if comparison.claim(cell) in ("too wide to say", None)]
-    sure = [cell for cell in leaders if cell not in unsure] or leaders
     phase = PHASE_WORDS[comparison.phase]
-    if len(sure) == 1:
-        best = sure[0]
-        form = "<strong>For {}, {} is the fastest</strong> of the {}, at {}"
-        text = Markup(form).format(phase, code(best["variant"]), of_what, time_and_interval(best))
-    else:
-        what = "is no winner" if len(sure) == len(cells) else "is no single winner"
-        times = [cell["step_time_s"] for cell in sure]
-        spread = f"{numbers.time_text(min(times))} to {numbers.time_text(max(times))}"
-        form = "<strong>For {}, there {}</strong>: no difference was shown between {} ({}){}"
-        rest = "" if len(leaders) == len(cells) else f", which lead the {of_what}"
-        text = Markup(form).format(phase, what, names([cell["variant"] for cell in sure]), spread, rest)
-    if unsure and sure is not leaders:
-        text += Markup("; the interval of {} is too wide to rank it").format(
-            listed(code(one["variant"]) for one in unsure)
-        )
-    return text + Markup(".")
+    if len(leaders) == 1:
+        best = leaders[0]
+        form = "<strong>For {}, {} is the fastest</strong> of the {}, at {}."
+        return Markup(form).format(phase, code(best["variant"]), of_what, time_and_interval(best))
+    times = [cell["step_time_s"] for cell in leaders]
+    spread = f"{numbers.time_text(min(times))} to {numbers.time_text(max(times))}"
+    who = names([cell["variant"] for cell in leaders])
+    if len(leaders) == len(cells):
+        form = "<strong>For {}, no winner was shown</strong>: this run does not set {} apart ({})."
+        return Markup(form).format(phase, who, spread)
+    form = "<strong>For {}, no single winner was shown</strong>: {} lead the {}; this run does not set them apart ({})."
+    return Markup(form).format(phase, who, of_what, spread)
 
 
 def _against_baseline(comparison: Comparison, cells: list[Cell]) -> Markup:
