@@ -64,7 +64,7 @@ def describe(num_threads: int) -> dict[str, Any]:
 
 def load_average() -> list[float]:
     """Return the mean number of running or waiting processes over 1, 5 and 15 minutes."""
-    return [float(load) for load in psutil.getloadavg()]
+    return [round(load, 2) for load in psutil.getloadavg()]
 
 
 def available_cpus() -> list[int]:
