@@ -78,6 +78,9 @@ def _leader(comparison: Comparison, cells: list[Cell], of_what: str) -> Markup:
         form = "<strong>For {}, {} is the fastest</strong> of the {}, at {}."
         return Markup(form).format(phase, code(best["variant"]), of_what, time_and_interval(best))
     times = [cell["step_time_s"] for cell in leaders]
+    if len(leaders) > max(2, len(cells) // 2):
+        form = "<strong>For {}, no winner was shown</strong>: this run is too noisy to rank {} of the {}."
+        return Markup(form).format(phase, len(leaders), of_what)
     spread = f"{numbers.time_text(min(times))} to {numbers.time_text(max(times))}"
     who = names([cell["variant"] for cell in leaders])
     if len(leaders) == len(cells):
