@@ -15,7 +15,7 @@ NUM_BATCHES = {"two_layer": 1, "autoencoder": 8, "unet": 2}
 """Distinct batches that training cycles through. The lecture's two-layer program trains on a single one."""
 
 PERTURBATION_ULPS = 8
-"""About the noise that float32 kernels leave on a layer's output. docs/equivalence.md shows what 1, 8 and 64 do."""
+"""In machine epsilons, about the noise that float32 kernels leave on a layer's output (see docs/equivalence.md)."""
 
 
 @dataclass(frozen=True)

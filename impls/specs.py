@@ -6,7 +6,7 @@ float64 run start from the same bytes.
 
 import math
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -171,7 +171,7 @@ def autoencoder(size: str, batch_size: int | None = None) -> ModelSpec:
 
 BATCH_NORM_EPS = 1e-5
 BATCH_NORM_MOMENTUM = 0.1
-"""running ← (1 − momentum)·running + momentum·batch, with the biased variance in both places (Keras, Flax, TF)."""
+"""running ← (1 − momentum)·running + momentum·batch, with the biased variance in both places (Keras, Flax)."""
 DROPOUT_RATE = 0.5
 NUM_LEVELS = 4
 
@@ -262,10 +262,3 @@ def get(model: str, size: str = "original", batch_size: int | None = None) -> Mo
     if size not in sizes:
         raise ValueError(f"unknown size {size!r} of {model}; choose from {', '.join(sizes)}")
     return maker(size, batch_size)
-
-
-def unet_blocks() -> Iterator[str]:
-    """Yield the names of the double-conv blocks in forward order."""
-    yield from (f"down{level}" for level in range(1, NUM_LEVELS + 1))
-    yield "bottleneck"
-    yield from (f"up{level}" for level in range(NUM_LEVELS, 0, -1))
