@@ -109,7 +109,7 @@ def _autoencoder_batches(
 
 
 def _unet_batches(spec: ModelSpec, seed: int, num_batches: int) -> Iterator[dict[str, np.ndarray]]:
-    in_pixels, out_pixels = spec.sizes["in_pixels"], spec.sizes["out_pixels"]
+    in_pixels, out_pixels = spec.inputs["x"][-1], spec.inputs["y"][-1]
     picture = _resized_photograph(in_pixels)  # (3, in_pixels, wider)
     mask = photograph_mask(picture)
     standardised = (picture - picture.mean((1, 2), keepdims=True)) / picture.std((1, 2), keepdims=True)

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from harness import data
-from harness.certify import CALL_TIMEOUT_S, open_program
 from harness.problem import Problem
+from harness.programs import CALL_TIMEOUT_S, open_program
 from harness.worker import pack, unpack
 from harness.workers import Worker
 
@@ -57,9 +57,9 @@ def _segment(worker: Worker, problem: Problem) -> tuple[list[tuple[str, np.ndarr
     batch = problem.batches[0]
     probability = 1 / (1 + np.exp(-_predict(worker, batch)[0, 0]))
     target = batch["y"][0, 0]
-    sizes = problem.spec.sizes
-    photograph = data.photograph(sizes["in_pixels"])
-    margin = (sizes["in_pixels"] - sizes["out_pixels"]) // 2
+    pixels = batch["x"].shape[-1]
+    photograph = data.photograph(pixels)
+    margin = (pixels - target.shape[-1]) // 2
     inside = photograph[:, margin:-margin, margin:-margin]
     panels = [
         ("input", np.moveaxis(photograph, 0, -1)),

@@ -31,9 +31,17 @@ class Problem:
     num_batches: int | None = None  # None: what timing and certificates use
 
     @classmethod
-    def of(cls, model: str, size: str, seed: int, csv: str | None = None, num_batches: int | None = None) -> "Problem":
-        """Make the problem of a model by name; raises ValueError for an unknown one."""
-        return cls(specs.get(model, size), seed, csv, num_batches)
+    def of(
+        cls,
+        model: str,
+        size: str,
+        seed: int,
+        csv: str | None = None,
+        num_batches: int | None = None,
+        optimizer: str | None = None,
+    ) -> "Problem":
+        """Make the problem of a model by name, with its own optimizer or another; ValueError for an unknown name."""
+        return cls(specs.get(model, size, optimizer=optimizer), seed, csv, num_batches)
 
     @cached_property
     def params(self) -> dict[str, np.ndarray]:

@@ -1,14 +1,14 @@
-"""The denoising autoencoder in Flax, trained with Optax's Adam."""
+"""The denoising autoencoder in Flax, trained with Optax."""
 
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import optax
 from flax.training.train_state import TrainState
 
 from impls.contract import Arrays
+from impls.jax import optimizers
 from impls.jax.runtime import from_numpy
 from impls.specs import ModelSpec
 
@@ -32,11 +32,10 @@ class Autoencoder(nn.Module):
 
 def build(spec: ModelSpec, params: Arrays) -> TrainState:
     """Make the state from dense weights (in, out) and biases (out,)."""
-    adam = spec.optimizer
     return TrainState.create(
         apply_fn=Autoencoder(**spec.sizes).apply,
         params=from_numpy(spec.params, params),
-        tx=optax.adam(adam.learning_rate, b1=adam.beta1, b2=adam.beta2, eps=adam.eps),
+        tx=optimizers.make(spec.optimizer),
     )
 
 
@@ -64,6 +63,6 @@ def gradients(state: TrainState, batch: Arrays) -> tuple[jax.Array, Any]:
 
 # [update]
 def train_step(state: TrainState, batch: Arrays) -> tuple[TrainState, jax.Array]:
-    """Return the state after one step of Adam, and the loss from before it."""
+    """Return the state after one step of the optimizer, and the loss from before it."""
     value, grads = gradients(state, batch)
     return state.apply_gradients(grads=grads), value

@@ -1,4 +1,4 @@
-"""The U-Net in Flax, images channels last as Flax has them, trained with Optax's SGD with momentum."""
+"""The U-Net in Flax, images channels last as Flax has them, trained with Optax."""
 
 from typing import Any
 
@@ -9,6 +9,7 @@ import optax
 from flax.training import train_state
 
 from impls.contract import Arrays
+from impls.jax import optimizers
 from impls.jax.runtime import from_numpy
 from impls.specs import BATCH_NORM_EPS, BATCH_NORM_MOMENTUM, DROPOUT_RATE, ModelSpec
 
@@ -43,7 +44,7 @@ class Up(DoubleConv):
 
 
 class UNet(nn.Module):
-    """Image (N, H, W, 3) → logits (N, H_out, W_out, 1); `channels` is the width of the first level."""
+    """Image (N, H, W, C_in) → logits (N, H_out, W_out, 1); `channels` is the width of the first level."""
 
     channels: int
 
@@ -96,7 +97,7 @@ def build(spec: ModelSpec, params: Arrays) -> TrainState:
         apply_fn=UNet(spec.sizes["channels"]).apply,
         params=from_numpy(spec.params, params),
         batch_stats=from_numpy(spec.statistics, params),
-        tx=optax.sgd(spec.optimizer.learning_rate, spec.optimizer.momentum),
+        tx=optimizers.make(spec.optimizer),
     )
 
 
@@ -128,6 +129,6 @@ def gradients(state: TrainState, batch: Arrays) -> tuple[jax.Array, Any]:
 
 # [update]
 def train_step(state: TrainState, batch: Arrays) -> tuple[TrainState, jax.Array]:
-    """Return the state after one step of SGD with momentum, and the loss from before it."""
+    """Return the state after one step of the optimizer, and the loss from before it."""
     (value, batch_stats), grads = jax.value_and_grad(loss_and_statistics, has_aux=True)(state.params, state, batch)
     return state.apply_gradients(grads=grads, batch_stats=batch_stats), value

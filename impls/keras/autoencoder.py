@@ -2,7 +2,8 @@
 
 import keras
 
-from impls.keras.extras import Adam, Dense, MeanSquaredError, Model, load
+from impls.keras import optimizers
+from impls.keras.extras import Dense, MeanSquaredError, Model, load
 
 
 class Autoencoder(Model):
@@ -29,8 +30,7 @@ def build(spec, params):
     net = Autoencoder(spec.sizes["pixels"], spec.sizes["hidden"], spec.sizes["code"])
     net(keras.Input((spec.sizes["pixels"],), batch_size=spec.batch_size))  # creates the weights
     load(net, spec, params)
-    adam = spec.optimizer
-    net.compile(optimizer=Adam(adam.learning_rate, adam.beta1, adam.beta2, adam.eps), loss=MeanSquaredError())
+    net.compile(optimizer=optimizers.make(spec.optimizer), loss=MeanSquaredError())
     return net
 
 

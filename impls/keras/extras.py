@@ -1,17 +1,19 @@
 """What Keras leaves to the backend or defines otherwise, by its documented extension points.
 
+- What the layers make: `layer_outputs`.
 - Gradients: `Model.value_and_gradients`, by `tf.GradientTape`, `jax.value_and_grad` or `torch.autograd`.
-- Epsilon after the bias correction: `Adam`, an own `keras.optimizers.Optimizer`.
 - float64 that stays float64. Keras 3 turns float64 into float32 in its type promotion on JAX and torch ("aligned with
   JAX's default", `keras.backend.result_type`), also after `set_floatx("float64")` and with JAX's x64 on. It rounds in
   `ops.mean` and `BatchNormalization` on both, and in `ops.matmul` (thus `Dense`) and `ops.divide_no_nan` (thus the
-  mean of the loss) on torch. The subclasses below take over in exactly that case, with operations that do not promote.
+  mean of the loss) on torch. The subclasses below take over in float64 on both, with operations that do not promote.
   In float32, and on TensorFlow in both precisions, they run Keras' own code.
 - Numbers: on TensorFlow `ops.cast` makes float32 of a Python float before it makes float64 of that, also inside Keras'
   SGD; it keeps a `numpy.float64`, which is a float too.
 """
 
-import math
+import contextlib
+from collections.abc import Iterator
+from typing import Any
 
 import keras
 import numpy as np
@@ -64,6 +66,38 @@ def load(net: keras.Model, spec: ModelSpec, params: Arrays) -> None:
     for variable in net.variables:
         name = canonical_name(variable)
         variable.assign(from_canonical(params[name], spec.kind(name)))
+
+
+@contextlib.contextmanager
+def layer_outputs(net: keras.Model) -> Iterator[dict[str, Any]]:
+    """Yield a dictionary that receives, while the context is open, what each layer with variables makes, by its name.
+
+    Keras has no hooks, so what a layer runs is watched: its `activation`, whose argument is the output before it (Keras
+    makes a linear one of None), or where there is no such thing, in BatchNormalization, its `call`.
+    """
+    outputs: dict[str, Any] = {}
+
+    def watched(function, name, is_activation):
+        def run(x, *args, **kwargs):
+            y = function(x, *args, **kwargs)
+            outputs[name] = x if is_activation else y
+            return y
+
+        return run
+
+    paths = {variable.path.rpartition("/")[0] for variable in net.variables}
+    with contextlib.ExitStack() as stack:
+        for layer in net._flatten_layers():
+            if layer.path not in paths:
+                continue
+            name = layer.path.partition("/")[2].replace("/", ".")
+            if hasattr(layer, "activation"):
+                stack.callback(setattr, layer, "activation", layer.activation)
+                layer.activation = watched(layer.activation, name, True)
+            else:
+                stack.callback(delattr, layer, "call")
+                layer.call = watched(layer.call, name, False)
+        yield outputs
 
 
 # ---------------------------------------------------------------- gradients
@@ -132,38 +166,6 @@ else:
         return function
 
 
-# ---------------------------------------------------------------- optimizer
-
-
-class Adam(keras.optimizers.Optimizer):
-    """Adam with epsilon after the bias correction (Kingma & Ba 2015, algorithm 1); Keras' own has it before."""
-
-    def __init__(self, learning_rate, beta1, beta2, eps):
-        super().__init__(learning_rate=learning_rate)
-        self.beta1, self.beta2, self.eps = beta1, beta2, eps
-
-    def build(self, variables):
-        """Make the slots m and v of every variable."""
-        if not self.built:
-            super().build(variables)
-            self.m, self.v = self.add_optimizer_variables(variables, ["m", "v"])
-
-    def update_step(self, gradient, variable, learning_rate):
-        """Update one variable, in the order of Kingma & Ba's section 2, with ε̂ = ε·√(1 − β2ᵗ): fewer passes, as Keras.
-
-        1 − βᵗ comes from expm1, because float32 would lose four of its seven digits to cancellation.
-        """
-        index = self._get_variable_index(variable)
-        m, v = self.m[index], self.v[index]
-        self.assign_add(m, (gradient - m) * (1 - self.beta1))
-        self.assign_add(v, (ops.square(gradient) - v) * (1 - self.beta2))
-        step = ops.cast(self.iterations + 1, variable.dtype)
-        correction1 = -ops.expm1(step * math.log(self.beta1))
-        correction2 = ops.sqrt(-ops.expm1(step * math.log(self.beta2)))
-        step_size = ops.cast(learning_rate, variable.dtype) * correction2 / correction1
-        self.assign_sub(variable, m * step_size / (ops.sqrt(v) + self.eps * correction2))
-
-
 # ---------------------------------------------------------------- float64 that stays float64
 
 
@@ -172,7 +174,7 @@ def _mean(x):
 
 
 class Dense(keras.layers.Dense):
-    """Keras' own; in float64 on torch without `ops.matmul`."""
+    """Keras' own; in float64 on JAX and torch without `ops.matmul`, which rounds on torch."""
 
     def call(self, inputs, training=None):
         """Return activation(inputs · kernel + bias) of (N, in), (N, out)."""

@@ -1,9 +1,9 @@
 """U-Net (Ronneberger et al. 2015) with BatchNorm in Keras, channels last, SGD with momentum."""
 
 import keras
-import numpy as np
 from keras import layers, ops
 
+from impls.keras import optimizers
 from impls.keras.extras import BatchNormalization, BinaryCrossentropy, Model, load
 from impls.specs import BATCH_NORM_EPS, BATCH_NORM_MOMENTUM, DROPOUT_RATE
 
@@ -45,7 +45,7 @@ class Up(DoubleConv):
 
 
 class UNet(Model):
-    """U-Net of Ronneberger et al. (2015), 3 channels in and 1 out."""
+    """U-Net of Ronneberger et al. (2015), 1 channel out."""
 
     def __init__(self, channels):
         super().__init__(name="unet")
@@ -78,12 +78,10 @@ class UNet(Model):
 def build(spec, params):
     """Make the net from canonical parameters and statistics, in their dtype."""
     net = UNet(spec.sizes["channels"])
-    pixels = spec.sizes["in_pixels"]
-    net({"x": keras.Input((pixels, pixels, 3), batch_size=spec.batch_size)})  # creates the weights
+    N, C, H, W = spec.inputs["x"]
+    net({"x": keras.Input((H, W, C), batch_size=N)})  # creates the weights
     load(net, spec, params)
-    momentum = np.float64(spec.optimizer.momentum)  # see `impls.keras.extras`
-    sgd = keras.optimizers.SGD(spec.optimizer.learning_rate, momentum=momentum)
-    net.compile(optimizer=sgd, loss=BinaryCrossentropy(from_logits=True))
+    net.compile(optimizer=optimizers.make(spec.optimizer), loss=BinaryCrossentropy(from_logits=True))
     return net
 
 

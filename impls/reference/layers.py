@@ -43,7 +43,8 @@ class Tape:
 
     The idea is the tape (Wengert list) of reverse-mode differentiation: going back is calling the layers' `backward`
     in reverse order. `statistics` starts as the net's and receives the updates that a training step will keep. `skips`
-    carries activations from `push_skip` to `concat_skip`, and then their gradients the other way.
+    carries activations from `push_skip` to `concat_skip`, and then their gradients the other way. If `outputs` is made
+    a dictionary, it receives the output of each layer that has parameters.
     """
 
     def __init__(self, net: Net, train: bool) -> None:
@@ -52,6 +53,7 @@ class Tape:
         self.statistics = dict(net.statistics)
         self.skips: list[np.ndarray] = []
         self.train = train
+        self.outputs: dict[str, np.ndarray] | None = None
         self._entries: list[tuple[Backward, tuple[str, ...]]] = []
 
     def __call__(self, layer: Callable[..., Layer], x: np.ndarray, *names: str, **options: Any) -> np.ndarray:
@@ -59,6 +61,8 @@ class Tape:
         y, backward = layer(x, *(self.params[name] for name in names), **options)
         if self.train:
             self._entries.append((backward, names))
+        if names and self.outputs is not None:
+            self.outputs[names[0].rpartition(".")[0]] = y
         return y
 
     def backward(self) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""The three optimizers, as `impls.specs.OptimizerSpec` defines them; every array is updated in place."""
+"""The six optimizers, as `impls.specs.OptimizerSpec` defines them; every array is updated in place."""
 
 from collections.abc import Callable
 
@@ -28,6 +28,13 @@ def momentum(net: Net, param: np.ndarray, grad: np.ndarray, velocity: np.ndarray
     param -= net.optimizer.learning_rate * velocity
 
 
+def nesterov(net: Net, param: np.ndarray, grad: np.ndarray, velocity: np.ndarray) -> None:
+    """Do v ← momentum·v + g; p ← p - lr·(g + momentum·v): the gradient as if taken where the velocity leads."""
+    velocity *= net.optimizer.momentum
+    velocity += grad
+    param -= net.optimizer.learning_rate * (grad + net.optimizer.momentum * velocity)
+
+
 def adam(net: Net, param: np.ndarray, grad: np.ndarray, m: np.ndarray, v: np.ndarray) -> None:
     """Take the step of Kingma and Ba (2015), algorithm 1: epsilon is added after the bias correction."""
     opt = net.optimizer
@@ -42,4 +49,25 @@ def adam(net: Net, param: np.ndarray, grad: np.ndarray, m: np.ndarray, v: np.nda
     param -= opt.learning_rate * m_hat / (np.sqrt(v_hat) + opt.eps)
 
 
-STEPS: dict[str, Callable[..., None]] = {"sgd": sgd, "momentum": momentum, "adam": adam}
+def adamw(net: Net, param: np.ndarray, grad: np.ndarray, m: np.ndarray, v: np.ndarray) -> None:
+    """Shrink p by lr·weight_decay of itself, past the moments (Loshchilov and Hutter, 2019), and take Adam's step."""
+    param -= net.optimizer.learning_rate * net.optimizer.weight_decay * param
+    adam(net, param, grad, m, v)
+
+
+def rmsprop(net: Net, param: np.ndarray, grad: np.ndarray, s: np.ndarray) -> None:
+    """Do s ← rho·s + (1 - rho)·g²; p ← p - lr·g / √(s + eps): Tieleman and Hinton (2012), epsilon within the root."""
+    opt = net.optimizer
+    s *= opt.rho
+    s += (1 - opt.rho) * np.square(grad)
+    param -= opt.learning_rate * grad / np.sqrt(s + opt.eps)
+
+
+STEPS: dict[str, Callable[..., None]] = {
+    "sgd": sgd,
+    "momentum": momentum,
+    "nesterov": nesterov,
+    "adam": adam,
+    "adamw": adamw,
+    "rmsprop": rmsprop,
+}

@@ -47,6 +47,10 @@ class Program:
         """Predict in eval mode."""
         return self._implementation.forward(self._net, batch)
 
+    def layers(self, batch: Arrays) -> Mapping[str, np.ndarray]:
+        """Return the output of every layer that has parameters, in train mode."""
+        return self._implementation.layer_outputs(self._net, batch)
+
     def gradients(self, batch: Arrays) -> tuple[np.ndarray, Mapping[str, np.ndarray]]:
         """Return (loss, gradients by canonical name)."""
         return self._implementation.gradients(self._net, batch)

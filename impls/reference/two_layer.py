@@ -28,6 +28,11 @@ def loss(net: Net, batch: Arrays) -> np.ndarray:
     return np.square(y_pred - batch["y"]).sum()  # ()
 
 
+def layer_outputs(net: Net, batch: Arrays) -> dict[str, np.ndarray]:
+    """Return x·w1 and the prediction, by the name of the weights."""
+    return {"w1": batch["x"] @ net.params["w1"], "w2": forward(net, batch)}
+
+
 # [grad]
 def gradients(net: Net, batch: Arrays) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Return the loss and its gradients: the chain rule, from the last line of the forward pass to the first."""

@@ -76,6 +76,14 @@ def loss(net: Net, batch: Arrays) -> np.ndarray:
     return recorded_loss(Tape(net, train=True), batch)  # ()
 
 
+def layer_outputs(net: Net, batch: Arrays) -> dict[str, np.ndarray]:
+    """Return the outputs of the layers that have parameters, in train mode."""
+    tape = Tape(net, train=True)
+    tape.outputs = {}
+    recorded_loss(tape, batch)
+    return tape.outputs
+
+
 # [grad]
 def gradients(net: Net, batch: Arrays) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Return (loss, gradients by name); the running statistics stay as they are."""

@@ -1,17 +1,17 @@
-"""The denoising autoencoder in TensorFlow, with Adam written as assignments to variables."""
+"""The denoising autoencoder in TensorFlow."""
 
 import tensorflow as tf
 
 from impls.contract import Arrays
-from impls.specs import ModelSpec, OptimizerSpec
-from impls.tf.net import Batch, Net, variables, zeros_like
+from impls.specs import ModelSpec
+from impls.tf import optimizers
+from impls.tf.net import Batch, Net, variables
 
 
 def build(spec: ModelSpec, params: Arrays) -> Net:
-    """Make the variables: weights (in, out), biases (out,), Adam's two moments of each, and the number of steps."""
+    """Make the variables: weights (in, out), biases (out,), and the optimizer's own."""
     net = Net(spec, variables(spec.params, params))
-    net.slots = zeros_like(net.params, "m") | zeros_like(net.params, "v")
-    net.num_steps = tf.Variable(0, dtype=tf.int64, name="num_steps")
+    net.optimizer = optimizers.make(spec.optimizer, net.params)
     return net
 
 
@@ -65,29 +65,7 @@ def gradients(net: Net, batch: Batch) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
 
 # [update]
 def train_step(net: Net, batch: Batch) -> tf.Tensor:
-    """Take one step of Adam; return the loss from before it."""
+    """Take one step of the optimizer; return the loss from before it."""
     value, grads = gradients(net, batch)
-    adam = net.spec.optimizer
-    updates = []
-    with tf.control_dependencies(grads.values()):  # no variable is written before all were read
-        learning_rate, eps = bias_corrected(adam, net.num_steps.assign_add(1), value.dtype)
-        for name, grad in grads.items():
-            p, m, v = net.params[name], net.slots[f"m/{name}"], net.slots[f"v/{name}"]
-            new_m = adam.beta1 * m + (1 - adam.beta1) * grad
-            new_v = adam.beta2 * v + (1 - adam.beta2) * tf.square(grad)
-            update = learning_rate * new_m / (tf.sqrt(new_v) + eps)
-            updates += [m.assign(new_m), v.assign(new_v), p.assign_sub(update)]
-    with tf.control_dependencies(updates):
+    with tf.control_dependencies(net.optimizer.apply_gradients(grads)):
         return tf.identity(value)
-
-
-def bias_corrected(adam: OptimizerSpec, num_steps: tf.Tensor, dtype: tf.DType) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return Adam's learning rate and epsilon with the bias corrections of step `num_steps` folded in.
-
-    lr·m̂ / (√v̂ + eps) = (lr·√(1-β2ᵗ) / (1-β1ᵗ))·m / (√v + √(1-β2ᵗ)·eps), which saves two passes over each parameter.
-    In float64, because in float32 1 - 0.999 has only four digits: tf.compat.v1.train.AdamOptimizer, besides adding
-    epsilon before the correction (Kingma & Ba 2015, end of section 2), loses them.
-    """
-    t = tf.cast(num_steps, tf.float64)
-    root = tf.sqrt(1 - adam.beta2**t)
-    return tf.cast(adam.learning_rate * root / (1 - adam.beta1**t), dtype), tf.cast(adam.eps * root, dtype)

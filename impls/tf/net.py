@@ -21,8 +21,8 @@ class Net:
 
     Attributes:
         spec: what was built.
-        params, statistics, slots: variables by canonical name; a slot's is "velocity/PARAM", "m/PARAM", "v/PARAM".
-        num_steps: training steps done, where the optimizer asks for them.
+        params, statistics: variables by canonical name.
+        optimizer: one of `impls.tf.optimizers`; None where the step is written out.
         placeholders, session: of a static graph only.
         is_static: whether this is a static graph, which a Session runs; else TensorFlow 2 runs or traces the functions.
     """
@@ -30,8 +30,7 @@ class Net:
     spec: ModelSpec
     params: Variables
     statistics: Variables = field(default_factory=dict)
-    slots: Variables = field(default_factory=dict)
-    num_steps: Any = None
+    optimizer: Any = None
     placeholders: Batch = field(default_factory=dict)
     session: Any = None
     is_static: bool = field(default_factory=lambda: not tf.executing_eagerly())

@@ -1,4 +1,4 @@
-"""The U-Net in TensorFlow, images NHWC, with momentum written as assignments to variables."""
+"""The U-Net in TensorFlow, images NHWC."""
 
 import math
 
@@ -6,15 +6,16 @@ import tensorflow as tf
 
 from impls.contract import Arrays
 from impls.specs import BATCH_NORM_EPS, BATCH_NORM_MOMENTUM, DROPOUT_RATE, ModelSpec
-from impls.tf.net import Batch, Net, variables, zeros_like
+from impls.tf import optimizers
+from impls.tf.net import Batch, Net, variables
 
 Tensors = dict[str, tf.Tensor]
 
 
 def build(spec: ModelSpec, params: Arrays) -> Net:
-    """Make the variables: kernels (HWIO), BatchNorm's scales, offsets and running statistics, and velocities."""
+    """Make the variables: kernels (HWIO), BatchNorm's scales, offsets and running statistics, the optimizer's slots."""
     net = Net(spec, variables(spec.params, params), variables(spec.statistics, params))
-    net.slots = zeros_like(net.params, "velocity")
+    net.optimizer = optimizers.make(spec.optimizer, net.params)
     return net
 
 
@@ -131,19 +132,11 @@ def gradients(net: Net, batch: Batch) -> tuple[tf.Tensor, Tensors]:
 
 # [update]
 def train_step(net: Net, batch: Batch) -> tf.Tensor:
-    """Take one step of SGD with momentum and average the statistics; return the loss from before it."""
+    """Take one step of the optimizer and average the statistics; return the loss from before it."""
     value, grads, seen = loss_gradients_and_statistics(net, batch)
-    lr, momentum = (
-        tf.constant(x, value.dtype) for x in (net.spec.optimizer.learning_rate, net.spec.optimizer.momentum)
-    )
-    updates = []
-    with tf.control_dependencies(grads.values()):  # no variable is written before all were read
-        for name, grad in grads.items():
-            p, v = net.params[name].handle, net.slots[f"velocity/{name}"].handle
-            # v ← momentum·v + grad; p ← p - lr·v: the kernel behind tf.compat.v1.train.MomentumOptimizer
-            updates.append(tf.raw_ops.ResourceApplyMomentum(var=p, accum=v, lr=lr, grad=grad, momentum=momentum))
-        for name, batch_statistic in seen.items():
-            running = net.statistics[name]
-            updates.append(running.assign_sub(BATCH_NORM_MOMENTUM * (running - batch_statistic)))
+    updates = net.optimizer.apply_gradients(grads)
+    for name, batch_statistic in seen.items():
+        running = net.statistics[name]
+        updates.append(running.assign_sub(BATCH_NORM_MOMENTUM * (running - batch_statistic)))
     with tf.control_dependencies(updates):
         return tf.identity(value)

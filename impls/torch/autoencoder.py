@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from impls.torch import optimizers
 from impls.torch.runtime import from_numpy
 
 
@@ -30,9 +31,7 @@ def build(spec, params):
     """Make the net with its optimizer."""
     net = Autoencoder(**spec.sizes)
     net.load_state_dict(from_numpy(spec, params), assign=True)
-    adam = spec.optimizer
-    betas = (adam.beta1, adam.beta2)
-    net.optimizer = torch.optim.Adam(net.parameters(), lr=adam.learning_rate, betas=betas, eps=adam.eps)
+    net.optimizer = optimizers.make(spec.optimizer, net.parameters())
     return net
 
 
@@ -60,7 +59,7 @@ def gradients(net, batch):
 
 # [update]
 def train_step(net, batch):
-    """Take a step of Adam; return the loss from before it."""
+    """Take a step of the optimizer; return the loss from before it."""
     value, _ = gradients(net, batch)  # ()
     net.optimizer.step()
     return value

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from impls.specs import BATCH_NORM_EPS, BATCH_NORM_MOMENTUM, DROPOUT_RATE
+from impls.torch import optimizers
 from impls.torch.runtime import from_numpy
 
 
@@ -59,12 +60,12 @@ class Up(DoubleConv):
 
 
 class UNet(nn.Module):
-    """U-Net of Ronneberger et al. (2015), 3 channels in and 1 out."""
+    """U-Net of Ronneberger et al. (2015), 1 channel out."""
 
-    def __init__(self, channels):
+    def __init__(self, in_channels, channels):
         super().__init__()
         C = channels
-        self.down1, self.down2 = DoubleConv(3, C), DoubleConv(C, 2 * C)
+        self.down1, self.down2 = DoubleConv(in_channels, C), DoubleConv(C, 2 * C)
         self.down3, self.down4 = DoubleConv(2 * C, 4 * C), DoubleConv(4 * C, 8 * C)
         self.bottleneck = DoubleConv(8 * C, 16 * C)
         self.up4, self.up3 = Up(16 * C, 8 * C), Up(8 * C, 4 * C)
@@ -90,10 +91,9 @@ class UNet(nn.Module):
 
 def build(spec, params):
     """Make the net with its optimizer."""
-    net = UNet(spec.sizes["channels"])
+    net = UNet(**spec.sizes)
     net.load_state_dict(from_numpy(spec, params), assign=True)
-    sgd = spec.optimizer
-    net.optimizer = torch.optim.SGD(net.parameters(), lr=sgd.learning_rate, momentum=sgd.momentum)
+    net.optimizer = optimizers.make(spec.optimizer, net.parameters())
     return net
 
 
@@ -125,7 +125,7 @@ def gradients(net, batch):
 
 # [update]
 def train_step(net, batch):
-    """Take a step of SGD with momentum; return the loss from before it."""
+    """Take a step of the optimizer; return the loss from before it."""
     value, _ = gradients(net, batch)  # ()
     net.optimizer.step()
     return value

@@ -42,7 +42,7 @@ def test_batches_have_exactly_the_spec_s_entries(model, size):
 @pytest.mark.parametrize(("model", "batch_size"), [("two_layer", 3), ("autoencoder", 700), ("unet", 2)])
 def test_batches_repeat_for_a_seed_and_differ_otherwise(model, batch_size):
     """Batch i depends on seed and i alone, also when the list is longer (700 images a batch pass an epoch's end)."""
-    spec = specs.get(model, "tiny", batch_size)
+    spec = specs.get(model, "tiny", batch_size=batch_size)
     three, five = data.batches(spec, 7, 3), data.batches(spec, 7, 5)
     for first, second in zip(three, five, strict=False):
         for name in spec.inputs:
@@ -70,7 +70,7 @@ def test_autoencoder_gets_clean_images_plus_noise_of_stddev_0_1():
 
 
 def test_one_epoch_shows_each_training_digit_once_and_no_held_out_one():
-    spec = specs.get("autoencoder", "tiny", 500)
+    spec = specs.get("autoencoder", "tiny", batch_size=500)
     shown = np.concatenate([batch["y"] for batch in data.batches(spec, 3, 6)])
     first, second = ({image.tobytes() for image in half} for half in (shown[:1500], shown[1500:]))
     kept = {image.tobytes() for image in data.held_out(spec, 3, 297)["y"]}
@@ -113,7 +113,7 @@ def test_enlarged_digits_keep_each_pixel_in_its_place():
 def test_first_unet_sample_is_the_photograph_s_centre_with_its_mask(size):
     spec = specs.get("unet", size)
     batch = data.batches(spec, 5, 1)[0]
-    pixels, out = spec.sizes["in_pixels"], spec.sizes["out_pixels"]
+    pixels, out = spec.inputs["x"][-1], spec.inputs["y"][-1]
     picture = data.photograph(pixels)
     assert picture.shape == (3, pixels, pixels)
     assert picture.min() >= 0
@@ -139,7 +139,7 @@ def test_unet_mask_is_a_task(size):
 
 def test_unet_mask_moves_with_its_picture():
     """In every shifted or mirrored sample the rule, applied to the sample's own blue, gives the sample's mask."""
-    spec = specs.get("unet", "small", 12)
+    spec = specs.get("unet", "small", batch_size=12)
     batch = data.batches(spec, 0, 1)[0]
     margin = (252 - 68) // 2
     blue = batch["x"][:, 2, margin:-margin, margin:-margin]

@@ -333,8 +333,7 @@ GRAD = np.array([0.5, -1e-8, 0.0])
 def net_with(optimizer, dtype="float64"):
     """A net that is one vector `p`."""
     spec = specs.ModelSpec(
-        model="vector",
-        size="tiny",
+        request={"model": "vector", "size": "tiny"},
         batch_size=1,
         inputs={},
         output_shape=(),
@@ -401,7 +400,7 @@ def test_no_optimizer_changes_the_dtype(name, dtype):
 
 def test_a_net_keeps_its_own_copy_of_the_parameters():
     start = START.copy()
-    net = layers.Net(specs.two_layer("tiny"), {"w1": start, "w2": start})
+    net = layers.Net(specs.get("two_layer", "tiny"), {"w1": start, "w2": start})
     net.params["w1"] += 1
     np.testing.assert_array_equal(start, START)
     np.testing.assert_array_equal(net.params["w2"], START)

@@ -14,10 +14,10 @@ from impls.reference import BACKEND, layers, runtime
 
 DTYPES = ["float32", "float64"]
 NETS = {
-    "two_layer": specs.two_layer("tiny"),
-    "autoencoder": specs.autoencoder("tiny"),
-    "unet": specs.unet("tiny"),
-    "unet-batch-of-2": specs.unet("tiny", batch_size=2),
+    "two_layer": specs.get("two_layer", "tiny"),
+    "autoencoder": specs.get("autoencoder", "tiny"),
+    "unet": specs.get("unet", "tiny"),
+    "unet-batch-of-2": specs.get("unet", "tiny", batch_size=2),
 }
 each_net = pytest.mark.parametrize("spec", NETS.values(), ids=NETS)
 each_model = pytest.mark.parametrize("spec", [NETS[model] for model in specs.MODELS], ids=specs.MODELS)
