@@ -20,7 +20,8 @@ class Preset:
             blocks are long.
         shares_workers: one process per variant for all nets, not one for each net. It saves starting them, and the
             cold stages of later nets are then those of a process that has run others.
-        certified_starts: precisions that are certified before the first step too (see `certify.Oracle`).
+        optimizers: by net, those that `check` certifies it with, besides its own.
+        certified_starts: precisions that are certified before the first step too (see `oracle.Oracle`).
         num_pictures: how many headline variants train for each picture.
         min_block_s: a block has as many steps as it takes to last this long.
         num_picture_steps: training steps before the report's pictures are taken.
@@ -41,6 +42,7 @@ class Preset:
     num_pictures: Mapping[str, int] = field(default_factory=lambda: {"autoencoder": 1, "unet": 1})
     min_block_s: float = 0.002
     num_certified_steps: Mapping[str, int] = field(default_factory=dict)
+    optimizers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     num_picture_steps: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -85,6 +87,7 @@ PRESETS = {
             num_long_samples=4,
             num_pictures={"autoencoder": 4, "unet": 1},
             certified_starts=("float32", "float64"),
+            optimizers={"autoencoder": ("adamw", "rmsprop", "sgd", "momentum", "nesterov")},
             num_picture_steps={"autoencoder": 3000, "unet": 200},
         ),
     )

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from harness import certify, environment, pictures, schedule, stats
-from harness.certify import BOTH_PRECISIONS, CALL_TIMEOUT_S, Certificate, Oracle
+from harness import certify, conventions, divergence, environment, pictures, programs, schedule, stats
+from harness.certify import Certificate, Proof, Trajectory
+from harness.oracle import BOTH_PRECISIONS, Oracle
 from harness.presets import Preset
 from harness.problem import Problem
+from harness.programs import CALL_TIMEOUT_S
 from harness.progress import Display
 from harness.results import SCHEMA_VERSION
 from harness.workers import Worker, WorkerError
@@ -35,12 +37,14 @@ class Cell:
 
     Attributes:
         status, reason: as in the result document; "certified" only while the run goes on.
+        explanation: of a refusal, a sentence per item.
         stages: cold seconds by phase, then by stage.
     """
 
     entry: Entry
     status: str
     reason: str | None = None
+    explanation: list[str] = field(default_factory=list)
     worker: Worker | None = None
     stages: dict[str, dict[str, float]] = field(default_factory=dict)
     stderr_tail: str = ""
@@ -134,6 +138,8 @@ class Run:
         self.groups: list[dict[str, Any]] = []
         self.cells: list[dict[str, Any]] = []
         self.certificates: list[Certificate] = []
+        self.trajectories: list[Trajectory] = []
+        self.conventions: dict[str, dict[str, Any]] = {}
         self.pictures: list[dict[str, Any]] = []
         self._lock = threading.Lock()
         self._shared = ExitStack()
@@ -170,11 +176,19 @@ class Run:
                 self.close()
                 raise
 
-    def check(self, model: str) -> list[Cell]:
-        """Certify one net without timing it. Returns the cells; the certificates are added to `certificates`."""
-        problem = Problem.of(model, self.preset.sizes[model], self.seed, self.csv)
+    def check(self, model: str, optimizer: str | None = None) -> list[Cell]:
+        """Certify one net without timing it. Returns the cells; the certificates are added to `certificates`.
+
+        Args:
+            model: the net.
+            optimizer: trains it instead of its own. What comes before the first step is then left out: no optimizer
+                changes it.
+        """
+        problem = Problem.of(model, self.preset.sizes[model], self.seed, self.csv, optimizer=optimizer)
         cells = [self._cell(model, entry) for entry in self.variants]
-        with self._oracle(problem, BOTH_PRECISIONS) as oracle:
+        if optimizer is not None:
+            self.display.expect(ORACLE_S[model] + len(cells) * (LAUNCH_S[model] + PROVE_S[model]))
+        with self._oracle(problem, BOTH_PRECISIONS if optimizer is None else ()) as oracle:
             self._prove_all(problem, oracle, cells)
         return cells
 
@@ -211,11 +225,18 @@ class Run:
             self.display.stage(f"{model}: starting {cell.entry.name} ({number} of {len(available)})", LAUNCH_S[model])
             try:
                 cell.worker = self._started_worker(cell.entry, cell.entry.name, stack)
-                cell.stages = certify.launch(cell.worker, problem)
+                cell.stages = programs.launch(cell.worker, problem)
                 cell.peak_memory_bytes = cell.worker.call("peak_memory_bytes")
+                self._read_conventions(cell.worker)
             except WorkerError as error:
                 cell.fail(error)
         self._prove_all(problem, oracle, available)
+
+    def _read_conventions(self, worker: Worker) -> None:
+        """Ask a framework once what it takes for granted; nothing is timed meanwhile."""
+        name = conventions.framework(worker.entry)
+        if name not in self.conventions and conventions.has_conventions(worker.entry):
+            self.conventions[name] = worker.call("conventions")
 
     @contextmanager
     def _oracle(self, problem: Problem, starts: Collection[str]) -> Iterator[Oracle]:
@@ -274,17 +295,29 @@ class Run:
             with ExitStack() as own:
                 if cell.worker is None:
                     cell.worker = self._started_worker(cell.entry, cell.entry.name, own)
-                    certify.launch(cell.worker, problem)
-                certificates = certify.prove(cell.worker, oracle)
+                    programs.launch(cell.worker, problem)
+                proof = certify.prove(cell.worker, oracle)
+                if proof.failed:
+                    cell.explanation = self._explain(problem, oracle, cell.worker, proof)
         except WorkerError as error:
             if not self.interrupted:  # then the worker was killed, and is not to blame
                 cell.fail(error)
             return
-        failed = [certificate for certificate in certificates if not certificate.passed]
-        if failed:
-            cell.status, cell.reason = "refused", describe_failures(failed)
+        if proof.failed:
+            cell.status, cell.reason = "refused", describe_failures(proof.failed)
         with self._lock:
-            self.certificates += certificates
+            self.certificates += proof.certificates
+            self.trajectories += proof.trajectories
+
+    def _explain(self, problem: Problem, oracle: Oracle, worker: Worker, proof: Proof) -> list[str]:
+        """Say where a refused cell first differs; look at what precedes the first step if that has been left out."""
+        certificates = proof.certificates
+        if oracle.starts != set(BOTH_PRECISIONS):
+            with Oracle(problem, num_steps=1, num_threads=self.num_threads) as start:
+                start.prepare()
+                at_start = certify.prove(worker, start, is_launched=False)
+            certificates = at_start.certificates if at_start.failed else [*at_start.certificates, *certificates]
+        return divergence.explain(certificates, problem.spec)
 
     # ------------------------------------------------------------ times
 
@@ -305,7 +338,7 @@ class Run:
         self.display.stage(f"{model}: starting {baseline.name} again, as the control", LAUNCH_S[model])
         try:
             twin = self._started_worker(baseline, CONTROL, stack)
-            certify.launch(twin, problem)
+            programs.launch(twin, problem)
         except WorkerError as error:
             self.warnings.append(f"{model}: no A/A control, {error.reason}")
             return None
@@ -432,6 +465,7 @@ class Run:
             "device": facts.get("device", self.device),
             "status": status,
             "reason": cell.reason,
+            "explanation": cell.explanation,
             "stages": cell.stages.get(phase),
             "num_iterations": None,
             "rounds_s": [],
@@ -476,6 +510,8 @@ class Run:
             "groups": self.groups,
             "cells": self.cells,
             "certificates": [certificate.as_dict() for certificate in self.certificates],
+            "trajectories": [trajectory.as_dict() for trajectory in self.trajectories],
+            "conventions": conventions.rows(self.conventions),
             "pictures": self.pictures,
         }
 

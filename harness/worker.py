@@ -4,6 +4,7 @@
 (dtype, shape, bytes). Times are taken here, so that the channel's own cost is never in a sample.
 """
 
+import contextlib
 import ctypes
 import gc
 import importlib
@@ -22,6 +23,9 @@ import numpy as np
 
 PACKED = tuple[str, tuple[int, ...], bytes]
 """An array on its way: (dtype name, shape, C-ordered bytes)."""
+
+
+MAX_TAKEN_BYTES = 2**22
 
 
 def pack(array: np.ndarray) -> PACKED:
@@ -154,19 +158,17 @@ class Worker:
     def open(
         self,
         key: str,
-        model: str,
-        size: str,
-        batch_size: int,
+        request: dict[str, Any],
         params: Mapping[str, PACKED],
         batches: list[Mapping[str, PACKED]],
     ) -> float:
         """The stage `build`. The parameters' dtype is the precision. Returns its duration in seconds."""
         from impls import specs
 
-        spec = specs.get(model, size, batch_size)
+        spec = specs.get(**request)
         arrays = unpack_all(params)
         start = time.perf_counter()
-        program = self.runtime.Program(self.implementations[model], spec, arrays, self.entry.variant)
+        program = self.runtime.Program(self.implementations[spec.model], spec, arrays, self.entry.variant)
         build_s = time.perf_counter() - start
         self.programs[key], self.specs[key] = program, spec
         self.batches[key] = [program.prepare(unpack_all(batch)) for batch in batches]
@@ -193,43 +195,81 @@ class Worker:
         program.synchronize()
         seconds = time.perf_counter() - start
         if phase == "train_step":
-            self.traces["loss@0"] = program.to_numpy(result)
+            self._record_loss(program, 0, result)
         return seconds
 
     # ------------------------------------------------------------ for the certificate
 
-    def trace_start(self, key: str) -> list[str]:
-        """Record the prediction and every gradient before any update. Returns the quantities' names."""
-        program, batch, spec = self.programs[key], self.batches[key][0], self.specs[key]
+    def trace_layers(self, key: str) -> None:
+        """Record every layer's output in train mode, before any update."""
+        program = self.programs[key]
+        for layer, output in program.layers(self.batches[key][0]).items():
+            self.traces[f"layer@0/{layer}"] = program.to_numpy(output, _output_kind(len(output.shape)))
+
+    def trace_forward(self, key: str) -> None:
+        """Record the prediction before any update."""
         self._record_forward(key, 0)
-        _, grads = program.gradients(batch)
-        recorded = {f"grad@0/{name}": program.to_numpy(grad, spec.kind(name)) for name, grad in grads.items()}
-        self.traces |= recorded
-        return ["forward@0", *recorded]
 
-    def trace_steps(self, key: str, first: int, last: int) -> list[str]:
-        """Train from step `first` (already taken) to step `last`; record losses, the state and the prediction there.
+    def trace_gradients(self, key: str) -> None:
+        """Record the loss and every gradient before any update."""
+        program, spec = self.programs[key], self.specs[key]
+        loss, grads = program.gradients(self.batches[key][0])
+        self._record_loss(program, 0, loss)
+        for name, grad in grads.items():
+            self.traces[f"grad@0/{name}"] = program.to_numpy(grad, spec.kind(name))
 
-        Returns the names of all quantities recorded and not yet taken: the loss of `first_step` may be among them.
-        """
+    def advance(self, key: str, step: int, is_taken: bool, predict: bool) -> None:
+        """Take training step number `step`, from 1 (unless `is_taken`); record its loss, and the state after it."""
         program, batches = self.programs[key], self.batches[key]
-        losses = [program.to_numpy(program.train_step(batches[i % len(batches)])) for i in range(first, last)]
-        if losses:
-            self.traces["loss@0" if last == 1 else f"loss@{first}..{last - 1}"] = np.stack(losses).squeeze()
+        if not is_taken:
+            self._record_loss(program, step - 1, program.train_step(batches[(step - 1) % len(batches)]))
         for name, array in program.state().items():
-            self.traces[f"state@{last}/{name}"] = array
-        self._record_forward(key, last)
-        return list(self.traces)
+            self.traces[f"state@{step}/{name}"] = array
+        if predict:
+            self._record_forward(key, step)
+
+    def _record_loss(self, program: Any, num_steps: int, loss: Any) -> None:
+        self.traces[f"loss@{num_steps}"] = program.to_numpy(loss)
 
     def _record_forward(self, key: str, num_steps: int) -> None:
-        kind = "image" if len(self.specs[key].output_shape) == 4 else "plain"
         program = self.programs[key]
         prediction = program.forward(self.batches[key][0])
+        kind = _output_kind(len(self.specs[key].output_shape))
         self.traces[f"forward@{num_steps}"] = program.to_numpy(prediction, kind)
 
-    def take(self, quantity: str) -> PACKED:
-        """Hand over one recorded quantity and forget it (one at a time keeps both processes small)."""
-        return pack(self.traces.pop(quantity))
+    def take(self) -> dict[str, PACKED]:
+        """Hand over recorded quantities and forget them; some at a time, which keeps both processes small."""
+        taken: dict[str, PACKED] = {}
+        num_bytes = 0
+        while self.traces and num_bytes < MAX_TAKEN_BYTES:
+            quantity = next(iter(self.traces))
+            array = self.traces.pop(quantity)
+            taken[quantity] = pack(array)
+            num_bytes += array.nbytes
+        return taken
+
+    # ------------------------------------------------------------ for the checker's own check
+
+    def faults(self) -> dict[tuple[str, str], str]:
+        """Return by (fault, model) why this backend cannot make the mistake; "" where it can. Model "" means all."""
+        mutants = self._mutants()
+        return {**dict.fromkeys(mutants.plantings, ""), **mutants.inexpressible}
+
+    def plant(self, fault: str, model: str) -> None:
+        """Patch this backend so that it computes the wrong function, until `cure`."""
+        self.planted = contextlib.ExitStack()
+        self.planted.enter_context(self._mutants().plantings[fault, model]())
+
+    def cure(self) -> None:
+        """Undo `plant`."""
+        self.planted.close()
+
+    def conventions(self) -> dict[str, Any]:
+        """Return what the framework takes for granted (`impls.conventions`)."""
+        return importlib.import_module(f"impls.{self.entry.backend}.conventions").read()
+
+    def _mutants(self) -> Any:
+        return importlib.import_module(f"impls.{self.entry.backend}.mutants").MUTANTS
 
     # ------------------------------------------------------------ for the schedule
 
@@ -294,5 +334,9 @@ class Worker:
     def predict(self, key: str, batch: Mapping[str, PACKED]) -> PACKED:
         """Return the prediction for another batch of the same shape, in canonical layout."""
         program = self.programs[key]
-        kind = "image" if len(self.specs[key].output_shape) == 4 else "plain"
+        kind = _output_kind(len(self.specs[key].output_shape))
         return pack(program.to_numpy(program.forward(program.prepare(unpack_all(batch))), kind))
+
+
+def _output_kind(num_dimensions: int) -> str:
+    return "image" if num_dimensions == 4 else "plain"

@@ -81,6 +81,13 @@ class Program(Protocol):
     def forward(self, batch: Any) -> Any:
         """Run `forward` in this variant's mode. May return before the work is done."""
 
+    def layers(self, batch: Any) -> Mapping[str, Any]:
+        """Return the output of every layer of `ModelSpec.layers`, in train mode, without updating anything.
+
+        A dense layer's output is that before its activation function; a BatchNorm's and a convolution's is its own. It
+        is for finding faults, never timed, and need not run in this variant's mode.
+        """
+
     def gradients(self, batch: Any) -> tuple[Any, Mapping[str, Any]]:
         """Return (loss, gradients by canonical name) in this variant's mode, without updating anything."""
 

@@ -16,14 +16,25 @@ from impls.specs import ModelSpec, TensorSpec
 _LAYER_TENSORS = {"w": "kernel", "b": "bias", "offset": "bias"}
 """Flax's word for a canonical tensor of a layer, where it differs."""
 
-_SLOTS = {"trace": "velocity/", "mu": "m/", "nu": "v/"}
-"""The canonical prefix of a field of Optax's states."""
+_SLOT_FIELDS = {"velocity": "trace", "m": "mu", "v": "nu", "s": "nu"}
+"""The field of Optax's states that holds a canonical slot."""
 
-_FROM_CANONICAL = {"conv": (2, 3, 1, 0), "conv_transpose": (2, 3, 1, 0), "image": (0, 2, 3, 1)}
+FROM_CANONICAL = {"conv": (2, 3, 1, 0), "conv_transpose": (2, 3, 1, 0), "image": (0, 2, 3, 1)}
 """Axes of OIHW → HWIO, IOHW → HWOI (`transpose_kernel=True` takes the kernel of the convolution that it transposes,
 whose input is the transposed one's output) and NCHW → NHWC."""
 
 _TO_CANONICAL = {"conv": (3, 2, 0, 1), "conv_transpose": (3, 2, 0, 1), "image": (0, 3, 1, 2)}
+
+JAX_DEFAULTS = {name: getattr(jax.config, name) for name in ("jax_enable_x64", "jax_default_matmul_precision")}
+"""Settings as JAX has them, read before `configure` changes them."""
+
+
+def _identity(function: Callable) -> Callable:
+    return function
+
+
+TRANSFORMS: dict[str, Callable[..., Any]] = {"compiled": jax.jit, "eager": _identity}
+"""What a variant's mode does to a function."""
 
 
 def configure(variant: Variant, num_threads: int, device: str) -> dict[str, Any]:
@@ -70,7 +81,8 @@ class Program:
 
     def __init__(self, implementation: Any, spec: ModelSpec, params: Arrays, variant: Variant) -> None:
         """Build the state; a float64 program runs each call in a context of its own, a float32 one none at all."""
-        transform: Callable[..., Any] = jax.jit if variant.mode == "compiled" else _identity
+        transform = TRANSFORMS[variant.mode]
+        self._spec, self._loss, self._transform = spec, implementation.loss, transform
         in_precision = _in_x64 if params[spec.params[0].name].dtype == np.float64 else _identity
         self._compiled = variant.mode == "compiled"
         self._jitted = {phase: transform(getattr(implementation, phase)) for phase in ("forward", "train_step")}
@@ -78,14 +90,14 @@ class Program:
         self._forward = in_precision(self._jitted["forward"])
         self._train_step = in_precision(self._jitted["train_step"])
         self._gradients = in_precision(transform(implementation.gradients))
-        self._names = {_path(tensor.name): tensor.name for tensor in (*spec.params, *spec.statistics)}
-        self._kind = spec.kind
+        self._names = {tree_path(tensor.name): tensor.name for tensor in (*spec.params, *spec.statistics)}
+        self._slots = {_SLOT_FIELDS[slot]: slot for slot in spec.optimizer.slots}
         self._outputs: Any = None
         self._state = in_precision(implementation.build)(spec, params)
 
     def prepare(self, batch: Arrays) -> dict[str, np.ndarray]:
         """Return NumPy arrays, images NHWC."""
-        return {name: _transposed(array, _FROM_CANONICAL, _input_kind(array)) for name, array in batch.items()}
+        return {name: _transposed(array, FROM_CANONICAL, _input_kind(array)) for name, array in batch.items()}
 
     def compile(self, phase: str, batch: Arrays) -> None:
         """Trace and compile; the jitted function finds the result in JAX's cache and does not compile again."""
@@ -96,6 +108,13 @@ class Program:
         """Predict in eval mode."""
         self._outputs = self._forward(self._state, batch)
         return self._outputs
+
+    def layers(self, batch: Arrays) -> dict[str, jax.Array]:
+        """Return the outputs of all layers, in train mode."""
+        from impls.jax.layers import layer_outputs  # here, since it needs Flax, which the two-layer net does without
+
+        observe = self._transform(functools.partial(layer_outputs, self._loss, self._spec))
+        return self._in_precision(observe)(self._state, batch)
 
     def gradients(self, batch: Arrays) -> tuple[jax.Array, dict[str, jax.Array]]:
         """Return (loss, gradients by canonical name)."""
@@ -118,7 +137,7 @@ class Program:
     def state(self) -> dict[str, np.ndarray]:
         """Return canonical copies of parameters, statistics and slots."""
         tensors = self._canonical(self._state)
-        return {name: self.to_numpy(value, self._kind(name)) for name, value in tensors.items()}
+        return {name: self.to_numpy(value, self._spec.kind(name)) for name, value in tensors.items()}
 
     def _canonical(self, tree: Any) -> dict[str, jax.Array]:
         """Return a tree's leaves by canonical name; leaves that are no tensor of the net (step counters) are left out.
@@ -129,9 +148,10 @@ class Program:
         for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
             keys = tuple(key.key for key in path if isinstance(key, jax.tree_util.DictKey))
             fields = [key.name for key in path if isinstance(key, jax.tree_util.GetAttrKey)]
-            if keys in self._names:
-                prefix = _SLOTS[fields[-1]] if "opt_state" in fields else ""
-                named[prefix + self._names[keys]] = leaf
+            if keys in self._names and "opt_state" not in fields:
+                named[self._names[keys]] = leaf
+            elif keys in self._names and fields[-1] in self._slots:
+                named[f"{self._slots[fields[-1]]}/{self._names[keys]}"] = leaf
         return named
 
 
@@ -139,13 +159,13 @@ def from_numpy(tensors: Iterable[TensorSpec], arrays: Arrays) -> dict[str, Any]:
     """Return the nested dictionary that Flax calls a collection, of JAX arrays in JAX's layouts, in `arrays`' dtype."""
     tree: dict[str, Any] = {}
     for tensor in tensors:
-        *layers, leaf = _path(tensor.name)
+        *layers, leaf = tree_path(tensor.name)
         branch = functools.reduce(lambda node, layer: node.setdefault(layer, {}), layers, tree)
-        branch[leaf] = jnp.asarray(_transposed(arrays[tensor.name], _FROM_CANONICAL, tensor.kind).copy())
+        branch[leaf] = jnp.asarray(_transposed(arrays[tensor.name], FROM_CANONICAL, tensor.kind).copy())
     return tree
 
 
-def _path(name: str) -> tuple[str, ...]:
+def tree_path(name: str) -> tuple[str, ...]:
     """Return the keys of a canonical name: "up1.bn2.offset" → ("up1", "bn2", "bias"); "w1" → ("w1",)."""
     *layers, leaf = name.split(".")
     return (*layers, _LAYER_TENSORS.get(leaf, leaf))
@@ -157,10 +177,6 @@ def _input_kind(array: np.ndarray) -> str:
 
 def _transposed(array: np.ndarray, axes_by_kind: Mapping[str, tuple[int, ...]], kind: str) -> np.ndarray:
     return np.ascontiguousarray(array.transpose(axes_by_kind[kind])) if kind in axes_by_kind else array
-
-
-def _identity(function: Callable) -> Callable:
-    return function
 
 
 def _in_x64(function: Callable) -> Callable:

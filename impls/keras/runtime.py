@@ -10,7 +10,8 @@ import keras
 import numpy as np
 
 from impls.contract import Arrays, Variant
-from impls.keras.extras import canonical_name, from_canonical, to_canonical
+from impls.keras.extras import canonical_name, from_canonical, layer_outputs, to_canonical
+from impls.keras.optimizers import SLOTS
 from impls.specs import ModelSpec
 
 _BACKEND = keras.backend.backend()
@@ -177,6 +178,12 @@ class Program:
         with self._precision():
             return self._implementation.forward(self._net, batch)
 
+    def layers(self, batch: dict[str, np.ndarray]) -> dict[str, Any]:
+        """Return every layer's output in train mode, eagerly; a stateless scope keeps the statistics as they are."""
+        with self._precision(), keras.StatelessScope(), layer_outputs(self._net) as outputs:
+            self._implementation.loss(self._net, batch)
+        return outputs
+
     def gradients(self, batch: dict[str, np.ndarray]) -> tuple[Any, dict[str, Any]]:
         """Return (loss, gradients by canonical name); a stateless scope keeps the statistics as they are."""
         with self._precision():
@@ -208,16 +215,11 @@ class Program:
         """Return canonical copies of parameters, statistics and slots."""
         named = {canonical_name(variable): variable for variable in self._net.variables}
         state = {name: self.to_numpy(variable.value, self._spec.kind(name)) for name, variable in named.items()}
-        optimizer, trainable = self._net.optimizer, self._net.trainable_variables
-        slots: dict[str, list[keras.Variable]] = {}
-        if self._spec.optimizer.name == "momentum":
-            slots = {"velocity": optimizer.momentums}
-        elif self._spec.optimizer.name == "adam":
-            slots = {"m": optimizer.m, "v": optimizer.v}
-        for slot, variables in slots.items():
-            for param, variable in zip(trainable, variables, strict=True):
+        for slot in self._spec.optimizer.slots:
+            variables = getattr(self._net.optimizer, SLOTS[slot])
+            for param, variable in zip(self._net.trainable_variables, variables, strict=True):
                 name = canonical_name(param)
                 state[f"{slot}/{name}"] = self.to_numpy(variable.value, self._spec.kind(name))
                 if slot == "velocity":  # Keras folds the rate in: v ← momentum·v − lr·g; p ← p + v
-                    state[f"{slot}/{name}"] /= -self._spec.optimizer.learning_rate
+                    state[f"{slot}/{name}"] /= -(self._spec.optimizer.learning_rate or 1.0)
         return state

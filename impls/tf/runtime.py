@@ -12,6 +12,10 @@ from impls.contract import Arrays, Variant
 from impls.specs import ModelSpec
 from impls.tf import net as layouts
 from impls.tf.net import Batch, Net
+from impls.tf.taps import layer_outputs
+
+TF32_BY_DEFAULT = tf.config.experimental.tensor_float_32_execution_enabled()
+"""What a fresh process has, for the table of conventions; of matrix products and convolutions alike."""
 
 
 def configure(variant: Variant, num_threads: int, device: str) -> dict[str, Any]:
@@ -88,6 +92,11 @@ class Program:
         """Predict in eval mode."""
         return self._function("forward")(_inputs(batch))
 
+    def layers(self, batch: Batch) -> Mapping[str, Any]:
+        """Return the output of every layer in train mode: in a Session where that is the mode, else eagerly."""
+        function = functools.partial(layer_outputs, self._implementation.loss, self._net)
+        return (self._in_session(function) if self._is_static else function)(batch)
+
     def gradients(self, batch: Batch) -> tuple[Any, Mapping[str, Any]]:
         """Return (loss, gradients by name), in TensorFlow's layout."""
         return self._function("gradients")(batch)
@@ -107,7 +116,8 @@ class Program:
 
     def state(self) -> dict[str, np.ndarray]:
         """Return canonical copies of parameters, statistics and slots."""
-        values = self._net.params | self._net.statistics | self._net.slots
+        slots = self._net.optimizer.slots if self._net.optimizer else {}
+        values = self._net.params | self._net.statistics | slots
         if self._is_static:
             values = self._net.session.run(values)
         return {name: layouts.to_numpy(value, self._spec.kind(name)) for name, value in values.items()}

@@ -1,6 +1,8 @@
 """PyTorch behind the contract: process settings, layouts, and `Program`."""
 
 import platform
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import torch
@@ -10,6 +12,13 @@ from impls.specs import ModelSpec
 
 _device = torch.device("cpu")
 
+FRESH_PRECISION: dict[str, bool | str] = {
+    "float32_matmul": torch.get_float32_matmul_precision(),
+    "tf32.matmul": torch.backends.cuda.matmul.allow_tf32,
+    "tf32.conv": torch.backends.cudnn.allow_tf32,
+}
+"""What torch computes float32 with, by the subject in `impls.conventions`, before `configure` changes it."""
+
 _TENSOR_NAMES = {
     "w": "weight",
     "b": "bias",
@@ -18,7 +27,7 @@ _TENSOR_NAMES = {
     "mean": "running_mean",
     "var": "running_var",
 }
-_SLOT_NAMES = {"velocity": "momentum_buffer", "m": "exp_avg", "v": "exp_avg_sq"}
+_SLOT_NAMES = {"velocity": "momentum_buffer", "m": "exp_avg", "v": "exp_avg_sq", "s": "square_avg"}
 
 
 def configure(variant: Variant, num_threads: int, device: str) -> dict:
@@ -89,8 +98,8 @@ class Program:
             # In place, the same as net = torch.compile(net). Two nets or sizes in one process would otherwise switch
             # torch to dynamic shapes; fullgraph makes a graph break an error.
             self.net.compile(fullgraph=True, dynamic=False)
-        self._forward, self._gradients = implementation.forward, implementation.gradients
-        self._train_step = implementation.train_step
+        self._forward, self._loss = implementation.forward, implementation.loss
+        self._gradients, self._train_step = implementation.gradients, implementation.train_step
 
     def prepare(self, batch: Arrays) -> dict[str, torch.Tensor]:
         """Return the batch as CPU tensors, images in this variant's memory format."""
@@ -112,15 +121,37 @@ class Program:
         """Predict in eval mode."""
         return self._forward(self.net, self._feed(batch))
 
+    def layers(self, batch) -> dict[str, torch.Tensor]:
+        """Return what the modules that own parameters return, eagerly also where the net is compiled."""
+        outputs: dict[str, torch.Tensor] = {}
+        names = {self.net.get_submodule(name): name for name in self.spec.layers}
+
+        def keep(module, _args, output):
+            outputs[names[module]] = output
+
+        with self._untouched(), torch.no_grad(), torch.compiler.set_stance("force_eager"), ExitStack() as hooks:
+            for module in names:
+                hooks.enter_context(module.register_forward_hook(keep))
+            self._loss(self.net, self._feed(batch))
+        return outputs
+
     def gradients(self, batch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """Return (loss, gradients by canonical name); BatchNorm's statistics are put back as they were."""
-        buffers = {name: buffer.clone() for name, buffer in self.net.named_buffers()}
-        loss, grads = self._gradients(self.net, self._feed(batch))
-        with torch.no_grad():
-            for name, buffer in self.net.named_buffers():
-                buffer.copy_(buffers[name])
-        by_name = dict(zip((name for name, _ in self.net.named_parameters()), grads, strict=True))
+        """Return (loss, gradients by canonical name); where none arrived, torch has None, which stands for zeros."""
+        with self._untouched():
+            loss, grads = self._gradients(self.net, self._feed(batch))
+        by_name = {
+            name: torch.zeros_like(param) if grad is None else grad
+            for (name, param), grad in zip(self.net.named_parameters(), grads, strict=True)
+        }
         return loss, {tensor.name: by_name[_torch_name(tensor.name)] for tensor in self.spec.params}
+
+    @contextmanager
+    def _untouched(self) -> Iterator[None]:
+        """Put BatchNorm's statistics back as they were, and leave no gradient behind."""
+        kept = {name: buffer.clone() for name, buffer in self.net.named_buffers()}
+        yield
+        self.net.load_state_dict(kept, strict=False)
+        self.net.zero_grad()
 
     def train_step(self, batch) -> torch.Tensor:
         """Update once; return the loss from before."""

@@ -147,18 +147,24 @@ def test_bad_requests_end_with_one_line(project: Path, arguments: list[str], mes
     assert "Traceback" not in done.stderr + done.stdout
 
 
+INTERRUPTIBLE = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("pytest", run_name="__main__", alter_sys=True)
+"""
+"""`python -m pytest` as in a terminal: a shell starts background jobs, and so their children, with SIGINT ignored."""
+
+
 @pytest.mark.parametrize("when", ["certifying", "timing"])
 def test_ctrl_c_keeps_what_was_measured(project: Path, when: str) -> None:
     """The first net is complete when the second is interrupted; the report says so."""
     process = subprocess.Popen(
-        command(*TINY, "-s"),
+        [sys.executable, "-c", INTERRUPTIBLE, *command(*TINY, "-s")[3:]],
         cwd=project,
         env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        # A shell starts background jobs with SIGINT ignored, and children inherit that; a terminal's job has it.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout is not None
     seen = []

@@ -42,8 +42,9 @@ def document() -> dict[str, Any]:
         "load_at_end": [0, 0, 0],
         "worker_env": {},
     }
-    lists: dict[str, Any] = {name: [] for name in ("groups", "cells", "certificates", "pictures")}
-    return {"likeforlike": {"schema_version": 1, "run": run, "environment": environment, **lists}}
+    names = ("groups", "cells", "certificates", "trajectories", "conventions", "pictures")
+    lists: dict[str, Any] = {name: [] for name in names}
+    return {"likeforlike": {"schema_version": 2, "run": run, "environment": environment, **lists}}
 
 
 def test_the_schema_is_a_schema() -> None:
@@ -70,8 +71,8 @@ def test_truncated(document: dict[str, Any], tmp_path: Path) -> None:
         ("hello", "not a whole JSON document"),
         ("[]", "has no block 'likeforlike'"),
         ('{"benchmarks": []}', "has no block 'likeforlike'"),
-        ('{"likeforlike": {"schema_version": 99}}', "schema version 99, this program reads version 1"),
-        ('{"likeforlike": {"schema_version": 1}}', "does not fit the schema at likeforlike"),
+        ('{"likeforlike": {"schema_version": 99}}', "schema version 99, this program reads version 2"),
+        ('{"likeforlike": {"schema_version": 2}}', "does not fit the schema at likeforlike"),
     ],
     ids=["not JSON", "a list", "without the block", "another version", "keys missing"],
 )

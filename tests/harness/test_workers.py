@@ -55,7 +55,7 @@ def test_threads_are_set_by_affinity_in_the_worker_alone(worker: Worker) -> None
 
 def test_an_exception_is_answered_and_the_worker_lives_on(worker: Worker) -> None:
     with pytest.raises(WorkerError, match=r"ValueError: unknown model 'nothing'.* \(in open\)") as caught:
-        worker.call("open", key="k", model="nothing", size="tiny", batch_size=1, params={}, batches=[])
+        worker.call("open", key="k", request={"model": "nothing", "size": "tiny"}, params={}, batches=[])
     assert caught.value.status == "failed"
     assert "Traceback" in caught.value.stderr_tail, "standard error was not kept"
     assert worker.call("peak_memory_bytes") > 0

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from harness.certify import CALL_TIMEOUT_S, load_model, open_program
 from harness.problem import Problem
+from harness.programs import CALL_TIMEOUT_S, load_model, open_program
 from harness.worker import pack, unpack
 from harness.workers import Worker
 from impls import registry
