@@ -93,12 +93,17 @@ def availability(model: str, entry: Entry) -> Availability:
         return Availability("not implemented", f"{entry.name} is for {', '.join(entry.variant.models)}")
     if not (folder / f"{model}.py").exists():
         return Availability("not implemented", f"there is no impls/{entry.backend}/{model}.py")
-    missing = [module for module in entry.variant.requires if not is_installed(module)]
+    missing = missing_modules(entry)
     if missing:
         return Availability(
             "not installed", f"{', '.join(missing)} cannot be imported; pip install {' '.join(missing)}"
         )
     return Availability("available")
+
+
+def missing_modules(entry: Entry) -> list[str]:
+    """Return the modules that a variant requires and that are not installed."""
+    return [module for module in entry.variant.requires if not is_installed(module)]
 
 
 def is_installed(module: str) -> bool:
