@@ -1,16 +1,17 @@
-"""`python -m harness`: what can be compared, the equivalence check alone, and a report made again."""
+"""`python -m harness`: what can be compared, the equivalence check and its own check, and a report made again."""
 
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, get_args
 
 from harness import options
 
 if TYPE_CHECKING:
-    from harness.run import Cell, Run
+    from harness.presets import Preset
+    from harness.run import Cell
 
 USAGE_ERROR = 2
 FAILURES = ("refused", "crashed", "timed out", "failed", "broken")
@@ -28,7 +29,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = commands.add_parser("check", help="prove the implementations equal to the reference, without timing")
     options.add_to(command.add_argument)
     command.add_argument("--json", metavar="PATH", help="also write the certificates there, as a list of objects")
+    command.add_argument(
+        "--optimizers", metavar="O,…", help="also train with these, where a net can (default: the preset's)"
+    )
+    command.add_argument("--explain", action="store_true", help="say where a refused variant first differs")
     command.set_defaults(run=check)
+    command = commands.add_parser("mutants", help="plant faults in the implementations, and see whether all are caught")
+    options.add_to(command.add_argument)
+    command.add_argument("--json", metavar="PATH", help="also write the verdicts there, as a list of objects")
+    command.add_argument("--markdown", metavar="PATH", help="also write the table there")
+    command.set_defaults(run=mutants)
+    command = commands.add_parser("audit", help="run a lecture's two look-alike programs as printed, and certify them")
+    command.set_defaults(run=audit)
+    command = commands.add_parser("conventions", help="show what the installed frameworks take for granted")
+    command.add_argument("--update", action="store_true", help="replace the snapshot that a test compares with")
+    command.set_defaults(run=conventions)
     command = commands.add_parser("report", help="make the HTML report again from a results.json")
     command.add_argument("results", metavar="RESULTS.json")
     command.add_argument("--output", metavar="PATH", help="default: index.html beside the results")
@@ -46,87 +61,120 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def list_cells(_: argparse.Namespace) -> int:
     """Print a table of variants × models with the availability of each."""
-    from rich.box import SIMPLE
-    from rich.console import Console
-    from rich.table import Table
+    from harness import tables
 
-    from impls import registry, specs
-
-    table = Table("variant", "mode", "lane", *specs.MODELS, box=SIMPLE)
-    reasons = []
-    for entry in registry.find_variants():
-        found = [registry.availability(model, entry) for model in specs.MODELS]
-        reasons += [f"{entry.name}: {cell.reason}" for cell in found if cell.status == "not installed"][:1]
-        name = f"{entry.name} *" if entry.variant.headline else entry.name
-        table.add_row(name, entry.variant.mode, entry.variant.lane, *(cell.status for cell in found))
-    console = Console(width=110)
-    console.print(table)
-    console.print("* headline: timed by every preset", highlight=False)
-    for reason in reasons:
-        console.print(reason, highlight=False)
-    for folder, error in registry.backends().items():
-        if isinstance(error, Exception):
-            console.print(f"impls/{folder} is broken: {type(error).__name__}: {error}", highlight=False)
+    tables.print_cells()
     return 0
 
 
 def check(values: argparse.Namespace) -> int:
     """Certify, print a table, and return 1 if anything that is installed did not pass, or nothing is."""
-    from harness.results import write_atomically
+    from harness import tables
     from harness.run import Run
-    from impls import registry
+    from impls import registry, specs
 
     settings = options.parse(values)
     if values.variants is None:
         # Here every one counts, whatever the preset times.
         settings |= {"variants": registry.find_variants(), "left_out": ()}
-    if values.json is not None:
-        options.check_writable(Path(values.json).parent)
+    optimizers = _optimizers(values.optimizers, settings["models"], settings["preset"])
+    write_json = _json_writer(values.json)
     run = Run(**settings, command="")
-    cells: dict[str, list[Cell]] = {}
+    cells: dict[tuple[str, str], list[Cell]] = {}
     run.display.open()
     try:
         for model in run.models:
-            cells[model] = run.check(model)
+            own = specs.get(model).optimizer.name
+            for optimizer in (own, *optimizers[model]):
+                cells[model, optimizer] = run.check(model, None if optimizer == own else optimizer)
     finally:
         run.display.close()
         run.close()
-        if values.json is not None:
-            certificates = [certificate.as_dict() for certificate in run.certificates]
-            write_atomically(Path(values.json), json.dumps(certificates, indent=1, allow_nan=False) + "\n")
-    _print_certificates(run, cells)
+        write_json([certificate.as_dict() for certificate in run.certificates])
+    tables.print_certificates(run.certificates, cells, values.explain)
+    num_passed = sum(certificate.passed for certificate in run.certificates)
+    print(f"{num_passed} of {len(run.certificates)} quantities passed in {run.display.elapsed_s:.0f} s")
     failed = any(cell.status in FAILURES for found in cells.values() for cell in found)
     return 1 if failed or not run.certificates else 0
 
 
-def _print_certificates(run: "Run", cells: "dict[str, list[Cell]]") -> None:
-    from rich.box import SIMPLE
-    from rich.console import Console
-    from rich.table import Table
+def mutants(values: argparse.Namespace) -> int:
+    """Plant faults, print who was caught where, and return 1 if one was not caught where it was planted."""
+    from harness import mutation, tables
+    from harness.results import write_atomically
+    from impls import registry
 
-    table = Table("model", "variant", "worst float64 error", "worst float32 error / limit", "verdict", box=SIMPLE)
-    reasons = []
-    for model, found in cells.items():
-        for cell in found:
-            mine = [c for c in run.certificates if (c.model, c.variant) == (model, cell.entry.name)]
-            errors = [c.rel_error for c in mine if c.precision == "float64" and c.rel_error is not None]
-            shares = [c.rel_error / c.limit for c in mine if c.precision == "float32" and c.rel_error is not None]
-            verdict = "passed" if cell.status == "not timed" else cell.status
-            table.add_row(
-                model,
-                cell.entry.name,
-                f"{max(errors):.1e}" if errors else "",
-                f"{max(shares):.2f}" if shares else "",
-                verdict,
-            )
-            if cell.reason:
-                reasons.append(f"{model} {cell.entry.name}: {cell.status}: {cell.reason}")
-    console = Console(width=110)
-    console.print(table)
-    for reason in reasons:
-        console.print(reason, highlight=False, markup=False)
-    num_passed = sum(certificate.passed for certificate in run.certificates)
-    console.print(f"{num_passed} of {len(run.certificates)} quantities passed in {run.display.elapsed_s:.0f} s")
+    settings = options.parse(values)
+    if values.markdown is not None:
+        options.check_writable(Path(values.markdown).parent)
+    entries = settings["variants"] if values.variants else mutation.default_variants(registry.find_variants())
+    write_json = _json_writer(values.json)
+    verdicts = []
+    try:
+        for verdict in mutation.run(entries, settings["models"]):
+            verdicts.append(verdict)
+            print(f"{verdict.variant} {verdict.model} {verdict.fault}: {verdict.outcome}", file=sys.stderr)
+    finally:
+        write_json([verdict.as_dict() for verdict in verdicts])
+    tables.print_mutants(verdicts)
+    if values.markdown is not None:
+        write_atomically(Path(values.markdown), tables.mutants_markdown(verdicts))
+    num = {outcome: sum(verdict.outcome == outcome for verdict in verdicts) for outcome in get_args(mutation.Outcome)}
+    print(", ".join(f"{number} {outcome}" for outcome, number in num.items()))
+    return 0 if num["caught"] and num["caught"] + num["inexpressible"] == len(verdicts) else 1
+
+
+def audit(_: argparse.Namespace) -> int:
+    """Print the losses of the lecture's programs, and what their certificates say."""
+    from harness import audit
+
+    try:
+        print(audit.describe(audit.audit()))
+    except ModuleNotFoundError as error:
+        raise options.OptionError(str(error)) from error
+    return 0
+
+
+def conventions(values: argparse.Namespace) -> int:
+    """Print what the installed frameworks take for granted; return 1 if it differs from the committed snapshot."""
+    from harness import conventions, tables
+    from impls import registry
+
+    answers, versions = conventions.read(registry.find_variants())
+    tables.print_conventions(conventions.rows(answers))
+    if values.update:
+        conventions.save_snapshot(answers, versions)
+        print(f"saved to {conventions.SNAPSHOT}")
+        return 0
+    changes = conventions.differences(conventions.load_snapshot()["conventions"], answers)
+    for line in changes:
+        print(f"changed: {line}")
+    return 1 if changes else 0
+
+
+def _optimizers(names: str | None, models: list[str], preset: "Preset") -> dict[str, tuple[str, ...]]:
+    """Return the optimizers to certify each net with, besides its own: those that are asked for, or the preset's."""
+    from impls import specs
+
+    wanted = options.names(names)
+    for name in wanted or ():
+        if name not in specs.OPTIMIZERS:
+            raise options.OptionError(f"unknown optimizer {name!r}; choose from {', '.join(specs.OPTIMIZERS)}")
+    found: dict[str, tuple[str, ...]] = {}
+    for model in models:
+        chosen = preset.optimizers.get(model, ()) if wanted is None else wanted
+        found[model] = tuple(name for name in specs.optimizers(model)[1:] if name in chosen)
+    return found
+
+
+def _json_writer(path: str | None) -> Callable[[list[dict[str, Any]]], None]:
+    """Return what writes a list of objects to `path` (None: nowhere); that it can be written is checked at once."""
+    from harness.results import write_atomically
+
+    if path is None:
+        return lambda _: None
+    options.check_writable(Path(path).parent)
+    return lambda objects: write_atomically(Path(path), json.dumps(objects, indent=1, allow_nan=False) + "\n")
 
 
 def report(values: argparse.Namespace) -> int:

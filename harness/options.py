@@ -19,8 +19,8 @@ class OptionError(ValueError):
 
 def add_to(add: Callable[..., Any]) -> None:
     """Declare the shared options with an `add_argument`-like function. Values are checked in `parse`."""
-    names = ", ".join(presets.PRESETS)
-    add("--preset", metavar="NAME", default="default", help=f"how much to do: {names} (default: default)")
+    known = ", ".join(presets.PRESETS)
+    add("--preset", metavar="NAME", default="default", help=f"how much to do: {known} (default: default)")
     add("--models", "--model", metavar="M,…", help="nets, separated by commas (default: all)")
     add("--variants", "--variant", metavar="V,…", help="variants, separated by commas (default: the preset's)")
     add("--threads", metavar="N", help="threads of every framework (default: the physical cores)")
@@ -40,17 +40,17 @@ def parse(values: argparse.Namespace) -> dict[str, Any]:
 
     try:
         preset = presets.get(values.preset)
-        models = _names(values.models) or list(specs.MODELS)
+        models = names(values.models) or list(specs.MODELS)
         for model in models:
             if model not in preset.sizes:
                 raise OptionError(f"unknown model {model!r}; choose from {', '.join(specs.MODELS)}")
-        names = _names(values.variants)
-        variants = registry.find_variants(names)
+        variant_names = names(values.variants)
+        variants = registry.find_variants(variant_names)
     except ValueError as error:
         raise OptionError(str(error)) from error
-    if names is None and preset.headline_only:
+    if variant_names is None and preset.headline_only:
         variants = [entry for entry in variants if entry.variant.headline]
-    left_out = set() if preset.with_slow or names is not None else slow_cells(variants)
+    left_out = set() if preset.with_slow or variant_names is not None else slow_cells(variants)
     num_threads = (
         environment.default_num_threads() if values.threads is None else _whole(values.threads, "--threads", 1)
     )
@@ -93,7 +93,7 @@ def _check_csv(path: str) -> None:
         raise OptionError(f"--csv: {error}") from error
 
 
-def _names(value: str | None) -> list[str] | None:
+def names(value: str | None) -> list[str] | None:
     """Split a comma-separated list; an empty one counts as not given, a repeated name once."""
     if value is None:
         return None

@@ -30,6 +30,11 @@ def test_quick_times_the_headline_variants_unless_told() -> None:
     assert [entry.name for entry in parse(preset="quick", variants="numpy")["variants"]] == ["numpy"]
 
 
+def test_full_certifies_the_autoencoder_with_every_optimizer() -> None:
+    others = parse(preset="full", device="cpu")["preset"].optimizers["autoencoder"]
+    assert set(others) == set(specs.OPTIMIZERS) - {specs.get("autoencoder").optimizer.name}
+
+
 def test_lists_are_split_and_repeats_dropped() -> None:
     assert parse(models="unet, two_layer,unet")["models"] == ["unet", "two_layer"]
 
