@@ -1,56 +1,20 @@
-"""The charts, drawn by matplotlib as small SVG files: a wide and a narrow one, each in a light and a dark scheme.
+"""The charts of speed: ratios, samples, cold stages; each for a wide and for a narrow screen."""
 
-A chart is drawn once in light colours and recoloured for the dark scheme, so the two never differ in anything else.
-Lengths are in CSS pixels: matplotlib's point is made to be one.
-"""
-
-import io
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import matplotlib
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path
 from matplotlib.transforms import IdentityTransform
 
-from reports import numbers, svg
+from reports import canvas, numbers
+from reports.canvas import Chart, Rendering
 from reports.palette import LIGHT, STAGES
 from reports.sections import LANES, PHASE_TITLES, Cell, Comparison, Section
-
-MARKERS = {"eager": "o", "graph": "s", "compiled": "D"}
-_RC: dict[Any, Any] = {
-    "svg.hashsalt": "likeforlike",
-    "svg.fonttype": "none",
-    "font.family": "DejaVu Sans",
-    "font.size": 12.0,
-    "axes.linewidth": 0.8,
-    "path.simplify": False,
-    "text.parse_math": False,
-}
-
-
-@dataclass(frozen=True)
-class Rendering:
-    """One SVG in both schemes, as data addresses."""
-
-    width: int
-    height: int
-    light: str
-    dark: str
-
-
-@dataclass(frozen=True)
-class Chart:
-    """A chart for wide and for narrow screens, and what it shows in words."""
-
-    wide: Rendering
-    narrow: Rendering
-    alt: str
 
 
 @dataclass(frozen=True)
@@ -139,32 +103,21 @@ def _render(comparisons: list[Comparison], rows: list[Row], draw: Draw, layout: 
     height = lines * (top + body + bottom)
     room = layout.width - layout.label - layout.num_columns * layout.value - (layout.num_columns - 1) * gap
     width = room / layout.num_columns
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()  # a user's own style would change the page
-        matplotlib.rcParams.update(_RC)
-        figure = Figure(figsize=(layout.width / 72, height / 72), dpi=72)
-        FigureCanvasSVG(figure)
+
+    def fill(figure: Figure) -> None:
         for index, comparison in enumerate(comparisons):
             line, column = divmod(index, layout.num_columns)
             left = layout.label + column * (width + layout.value + gap)
-            up = height - line * (top + body + bottom) - top - body
-            axes = figure.add_axes((left / layout.width, up / height, width / layout.width, body / height))
+            axes = canvas.add_axes(figure, left, line * (top + body + bottom) + top, width, body)
             _frame(axes, rows, layout, has_labels=column == 0)
             draw(axes, comparison, rows, layout)
-        raw = io.StringIO()
-        figure.savefig(raw, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    light = svg.tidy(raw.getvalue())
-    return Rendering(layout.width, height, svg.address(light), svg.address(svg.darken(light)))
+
+    return canvas.render(layout.width, height, fill)
 
 
 def _frame(axes: Axes, rows: list[Row], layout: Layout, has_labels: bool) -> None:
     axes.set_ylim(rows[-1].y + 0.5, -0.5)
     axes.set_yticks([])
-    axes.patch.set_visible(False)
-    for side in ("left", "right", "top"):
-        axes.spines[side].set_visible(False)
-    axes.spines["bottom"].set_color(LIGHT["line"])
-    axes.tick_params(axis="x", which="both", length=0, labelsize=11, labelcolor=LIGHT["muted"], pad=6)
     levels = [row.y for row in rows if row.variant is not None]
     axes.hlines(levels, 0, 1, transform=axes.get_yaxis_transform(), color=LIGHT["line"], linewidth=0.6, zorder=0)
     for row in rows:
@@ -178,27 +131,17 @@ def _frame(axes: Axes, rows: list[Row], layout: Layout, has_labels: bool) -> Non
                 style = {"color": LIGHT["muted"], "fontsize": 11, "fontstyle": "italic"}
             elif layout is NARROW:
                 style["fontsize"] = 11
-            _note(axes, (0, row.y), (-layout.label, 0), row.label, ha="left", **style)
+            canvas.note(axes, (0, row.y), (-layout.label, 0), row.label, ha="left", **style)
 
 
-def _note(axes: Axes, at: tuple[float, float], offset: tuple[float, float], text: str, **style: Any) -> None:
-    kwargs = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "va": "center", **style}
-    axes.annotate(text, at, offset, annotation_clip=False, **kwargs)
-
-
-def _log_axis(axes: Axes, low: float, high: float, layout: Layout, text: Callable[[float], str], title: str) -> None:
+def _log_axis(axes: Axes, low: float, high: float, layout: Layout, text: Callable[[float], str]) -> None:
     pad = (high / low) ** 0.05 * 1.02
     axes.set_xscale("log")
     axes.set_xlim(low / pad, high * pad)
     values = numbers.ticks(low / pad, high * pad, layout.num_ticks)
     axes.set_xticks(values, _spaced(axes, values, [text(value) for value in values]))
     axes.set_xticks([], minor=True)
-    _grid(axes, values)
-    axes.set_title(title, loc="left", fontsize=12, color=LIGHT["ink"], pad=10)
-
-
-def _grid(axes: Axes, values: Sequence[float]) -> None:
-    axes.vlines(values, 0, 1, transform=axes.get_xaxis_transform(), color=LIGHT["line"], linewidth=0.6, zorder=0)
+    canvas.grid(axes, values)
 
 
 def _spaced(axes: Axes, values: list[float], labels: list[str]) -> list[str]:
@@ -222,8 +165,8 @@ def _draw_ratios(axes: Axes, comparison: Comparison, rows: Sequence[Row], layout
     floor = comparison.noise_floor or 0.0
     ends = [end for _, _, ratio in found for end in ratio] + [math.exp(-floor), math.exp(floor), 0.9, 1.1]
     baseline = comparison.baseline["variant"] if comparison.baseline else ""
-    _log_axis(axes, min(ends), max(ends), layout, lambda value: f"{value:.4g}", PHASE_TITLES[comparison.phase])
-    axes.set_xlabel(f"× the time of {baseline}", fontsize=11, color=LIGHT["muted"], labelpad=4)
+    _log_axis(axes, min(ends), max(ends), layout, lambda value: f"{value:.4g}")
+    canvas.heading(axes, PHASE_TITLES[comparison.phase], f"× the time of {baseline}")
     if floor:
         axes.axvspan(math.exp(-floor), math.exp(floor), color=LIGHT["band"], linewidth=0, zorder=0.5)
     axes.axvline(1, color=LIGHT["rule"], linewidth=1.2, zorder=1)
@@ -232,31 +175,33 @@ def _draw_ratios(axes: Axes, comparison: Comparison, rows: Sequence[Row], layout
         axes.plot([low, high], [row.y, row.y], color=colour, linewidth=2, solid_capstyle="butt", zorder=2)
         axes.vlines([low, high], row.y - 0.16, row.y + 0.16, color=colour, linewidth=1.4, zorder=2)
         face = colour if cell["headline"] else LIGHT["background"]
-        size = {"eager": 8, "graph": 7, "compiled": 7}[cell["mode"]]
+        size = canvas.MARKER_SIZES[cell["mode"]]
         style: dict[str, Any] = {"markerfacecolor": face, "markeredgecolor": colour, "markeredgewidth": 1.8}
-        axes.plot([value], [row.y], marker=MARKERS[cell["mode"]], markersize=size, zorder=3, **style)
+        axes.plot([value], [row.y], marker=canvas.MARKERS[cell["mode"]], markersize=size, zorder=3, **style)
         text = "baseline" if cell is comparison.baseline else numbers.interval_text(low, high, "–")
-        _note(axes, (1, row.y), (10, 0), text, ha="left", color=LIGHT["muted"], fontsize=11)
+        canvas.note(axes, (1, row.y), (10, 0), text, ha="left", color=LIGHT["muted"], fontsize=11)
     _mark_absent(axes, rows, {row.variant for row, _, _ in found})
 
 
 def _mark_absent(axes: Axes, rows: Sequence[Row], drawn: set[str | None]) -> None:
     for row in rows:
         if row.variant is not None and row.variant not in drawn:
-            _note(axes, (1, row.y), (10, 0), "no bar", ha="left", color=LIGHT["muted"], fontsize=11, fontstyle="italic")
+            canvas.note(
+                axes, (1, row.y), (10, 0), "no bar", ha="left", color=LIGHT["muted"], fontsize=11, fontstyle="italic"
+            )
 
 
 def _draw_times(axes: Axes, comparison: Comparison, rows: Sequence[Row], layout: Layout) -> None:
     found = _cells(comparison, rows)
     samples = [sample for _, cell in found for one in cell["rounds_s"] for sample in one]
     samples += [cell["step_time_s"] for _, cell in found]
-    _log_axis(axes, min(samples), max(samples), layout, numbers.tick_text, PHASE_TITLES[comparison.phase])
-    axes.set_xlabel("time of one step, logarithmic", fontsize=11, color=LIGHT["muted"], labelpad=4)
+    _log_axis(axes, min(samples), max(samples), layout, numbers.tick_text)
+    canvas.heading(axes, PHASE_TITLES[comparison.phase], "time of one step, logarithmic")
     for row, cell in found:
         _dots(axes, row.y, cell["rounds_s"], LIGHT[cell["mode"]])
         median = cell["step_time_s"]
         axes.plot([median, median], [row.y - 0.42, row.y + 0.42], color=LIGHT["ink"], linewidth=1.6, zorder=1.5)
-        _note(axes, (1, row.y), (10, 0), numbers.time_text(median), ha="left", color=LIGHT["muted"], fontsize=11)
+        canvas.note(axes, (1, row.y), (10, 0), numbers.time_text(median), ha="left", color=LIGHT["muted"], fontsize=11)
     _mark_absent(axes, rows, {row.variant for row, _ in found})
 
 
@@ -287,8 +232,8 @@ def _draw_stages(axes: Axes, comparison: Comparison, rows: Sequence[Row], layout
     values = [value for value in axes.xaxis.get_major_locator().tick_values(0, longest) if 0 <= value <= longest]
     values = values[:: 1 + len(values) // (layout.num_ticks + 2)]
     axes.set_xticks(values, [f"{value:g} s" for value in values])
-    _grid(axes, values)
-    axes.set_title(f"Before the second {_unit_of(comparison)}", loc="left", fontsize=12, color=LIGHT["ink"], pad=10)
+    canvas.grid(axes, values)
+    canvas.heading(axes, f"Before the second {_unit_of(comparison)}")
     for row, cell in found:
         start = 0.0
         for stage in STAGES:
@@ -297,7 +242,7 @@ def _draw_stages(axes: Axes, comparison: Comparison, rows: Sequence[Row], layout
             box.set_linewidth(0.8)
             axes.add_patch(box)
             start += length
-        _note(axes, (1, row.y), (10, 0), numbers.time_text(start), ha="left", color=LIGHT["muted"], fontsize=11)
+        canvas.note(axes, (1, row.y), (10, 0), numbers.time_text(start), ha="left", color=LIGHT["muted"], fontsize=11)
     _mark_absent(axes, rows, {row.variant for row, _ in found})
 
 

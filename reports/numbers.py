@@ -99,6 +99,21 @@ def power_text(value: float) -> str:
     return power if mantissa == "1.0" else f"{mantissa}{NBSP}×{NBSP}{power}"
 
 
+def multiple_text(value: float) -> str:
+    """Return how many times as large something is, with two digits: "2.1", "less than 0.01"."""
+    if value < 0.01:
+        return "less than 0.01"
+    return significant(value, 2) if value < 1e4 else power_text(value)
+
+
+def percent_of_text(share: float) -> str:
+    """Return a share as a percentage with two digits, a very large one in exponent form."""
+    percent = 100 * share
+    if 0 < percent < 0.01:
+        return f"< 0.01{NBSP}%"
+    return f"{significant(percent, 2) if percent < 1e4 else error_text(percent)}{NBSP}%"
+
+
 def bytes_text(num_bytes: int | None) -> str:
     """Return a size in MiB or GiB."""
     if num_bytes is None:

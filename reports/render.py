@@ -2,8 +2,6 @@
 
 import base64
 import binascii
-import contextlib
-import os
 import re
 import struct
 from functools import cache
@@ -14,13 +12,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from reports import charts, numbers, proof, words
-from reports.palette import DARK, LIGHT, css_variables
+from reports.palette import DARK, LIGHT, STAGES, css_variables
 from reports.sections import (
     LANES,
     PHASE_TITLES,
     PHASES,
     UNCERTIFIED,
-    WITHIN_NOISE,
     Cell,
     Comparison,
     Document,
@@ -30,7 +27,7 @@ from reports.sections import (
 
 NARROW_BELOW_PX = 860
 MARKERS = {"eager": "●", "graph": "■", "compiled": "◆"}
-VERDICT_MARKS = {"baseline": "●", "faster": "▼", "slower": "▲", "no difference shown": "=", WITHIN_NOISE: "≈"}
+VERDICT_MARKS = {"baseline": "●", "faster": "▼", "slower": "▲", "no difference shown": "="}
 MOST_AUTOCORRELATION = 0.3
 
 
@@ -54,23 +51,10 @@ def render(document: Document) -> str:
         flags=_flags(block),
         nets=[_net(block, section, warnings[section.anchor], models.count(section.model) > 1) for section in cut],
         proofs=proof.tables(block),
+        conventions=proof.conventions(block),
         light=Markup(css_variables(LIGHT)),
         dark=Markup(css_variables(DARK)),
     )
-
-
-def write(document: Document, path: str | os.PathLike[str]) -> None:
-    """Write the page to `path`, all of it or nothing: a reader never meets half a file."""
-    target = Path(path)
-    text = render(document)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
-        os.replace(temporary, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
 
 
 @cache
@@ -114,7 +98,7 @@ def _net(document: Document, section: Section, warnings: list[str], is_one_of_ma
         "is_one_of_many": is_one_of_many,
         "described": words.described(section),
         "warnings": warnings,
-        "modes": [mode for mode in charts.MARKERS if mode in modes],
+        "modes": [mode for mode in MARKERS if mode in modes],
         "ratios": charts.ratio_chart(section),
         "times": charts.time_chart(section),
         "stages": charts.stage_chart(section),
@@ -208,7 +192,7 @@ def _stage_rows(comparison: Comparison) -> list[dict[str, str]]:
         {
             "variant": cell["variant"],
             "phase": PHASE_TITLES[comparison.phase],
-            **{stage: numbers.time_text(cell["stages"][f"{stage}_s"]) for stage in charts.STAGES},
+            **{stage: numbers.time_text(cell["stages"][f"{stage}_s"]) for stage in STAGES},
             "total": numbers.time_text(sum(cell["stages"].values())),
         }
         for cell in comparison.shown
@@ -234,6 +218,7 @@ def _absent(section: Section) -> list[dict[str, Any]]:
                     "status": status,
                     "reason": reason,
                     "phases": [],
+                    "explanation": cell["explanation"],
                     "stderr": cell["stderr_tail"],
                 },
             )

@@ -17,7 +17,6 @@ PHASE_TITLES = {"train_step": "Training step", "forward": "Forward pass"}
 LANES = ("as-written", "tuned")
 TITLES = {"two_layer": "Two-layer net", "unet": "U-Net", "autoencoder": "Autoencoder"}
 UNCERTIFIED = "uncertified"
-WITHIN_NOISE = "within the noise"
 
 
 def title(model: str) -> str:
@@ -77,14 +76,14 @@ class Comparison:
         return max(abs(math.log(control["ratio_low"])), abs(math.log(control["ratio_high"])))
 
     def claim(self, cell: Cell) -> str | None:
-        """Return the verdict, unless its interval reaches into the A/A band: then "within the noise"."""
+        """Return the verdict, unless it claims a difference and its interval reaches into the A/A band."""
         verdict, ratio = cell["verdict"], self.ratio(cell)
         if self.baseline is None or (verdict in ("faster", "slower") and ratio is None):
             return None
         if verdict in ("faster", "slower") and ratio is not None:
             _, low, high = ratio
             distance = math.log(low) if verdict == "slower" else -math.log(high)
-            return verdict if distance > (self.noise_floor or 0.0) else WITHIN_NOISE
+            return verdict if distance > (self.noise_floor or 0.0) else "too wide to say"
         return None if verdict is None else str(verdict)
 
     def leaders(self, cells: list[Cell]) -> list[Cell]:

@@ -106,10 +106,9 @@ def _against_baseline(comparison: Comparison, cells: list[Cell]) -> Markup:
         apart[0] += Markup(" as long")
         parts.append(listed(apart))
     same = [cell["variant"] for cell in claims.get("no difference shown", [])]
-    noisy = [cell["variant"] for cell in claims.get("within the noise", [])]
     wide = [cell["variant"] for cell in [*claims.get("too wide to say", []), *claims.get(None, [])]]
-    if same or noisy:
-        parts.append(Markup("no difference was shown for {}").format(names([*same, *noisy])))
+    if same:
+        parts.append(Markup("no difference was shown for {}").format(names(same)))
     if wide:
         parts.append(Markup("for {} the interval is too wide to say").format(names(wide)))
     if not parts:
@@ -224,7 +223,8 @@ def proven(document: Document) -> Markup:
     pairs = {(entry["model"], entry["variant"]) for entry in certificates}
     failed = {(entry["model"], entry["variant"]) for entry in certificates if not entry["passed"]}
     first = Markup(
-        "Before anything was timed, every variant was compared with a NumPy reference in float64: {} for {}; {}."
+        "Before anything was timed, every variant was compared with a NumPy reference in float64: {} for {}, those of "
+        "training at every step; {}."
     ).format(
         numbers.count_text(len(certificates), "quantity", "quantities"),
         numbers.count_text(len(pairs), "pair of net and variant", "pairs of net and variant"),

@@ -1,0 +1,92 @@
+"""A sheet for charts: matplotlib's figure as a small SVG, once in light colours and recoloured for the dark scheme.
+
+So the two schemes never differ in anything else. Lengths are in CSS pixels: matplotlib's point is made to be one.
+"""
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+from reports import svg
+from reports.palette import LIGHT
+
+MARKERS = {"eager": "o", "graph": "s", "compiled": "D"}
+MARKER_SIZES = {"eager": 8.0, "graph": 7.0, "compiled": 7.0}
+_RC: dict[Any, Any] = {
+    "svg.hashsalt": "likeforlike",
+    "svg.fonttype": "none",
+    "font.family": "DejaVu Sans",
+    "font.size": 12.0,
+    "axes.linewidth": 0.8,
+    "path.simplify": False,
+    "text.parse_math": False,
+}
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """One SVG in both schemes, as data addresses."""
+
+    width: int
+    height: int
+    light: str
+    dark: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart for wide and for narrow screens, and what it shows in words."""
+
+    wide: Rendering
+    narrow: Rendering
+    alt: str
+
+
+def render(width: int, height: int, fill: Callable[[Figure], None]) -> Rendering:
+    """Return what `fill` draws on an empty figure of `width` × `height` pixels."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # a user's own style would change the page
+        matplotlib.rcParams.update(_RC)
+        figure = Figure(figsize=(width / 72, height / 72), dpi=72)
+        FigureCanvasSVG(figure)
+        fill(figure)
+        raw = io.StringIO()
+        figure.savefig(raw, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    light = svg.tidy(raw.getvalue())
+    return Rendering(width, height, svg.address(light), svg.address(svg.darken(light)))
+
+
+def add_axes(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
+    """Return axes with no frame but the bottom line; all lengths in pixels, from the upper left corner."""
+    whole_width, whole_height = 72 * figure.get_size_inches()
+    place = (left / whole_width, 1 - (top + height) / whole_height, width / whole_width, height / whole_height)
+    axes = figure.add_axes(place)
+    axes.patch.set_visible(False)
+    for side in ("left", "right", "top"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color(LIGHT["line"])
+    axes.tick_params(axis="both", which="both", length=0, labelsize=11, labelcolor=LIGHT["muted"], pad=6)
+    return axes
+
+
+def note(axes: Axes, at: tuple[float, float], offset: tuple[float, float], text: str, **style: Any) -> None:
+    """Write `text` at a point (fraction of the axes' width, data), moved by `offset` pixels."""
+    kwargs = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "va": "center", **style}
+    axes.annotate(text, at, offset, annotation_clip=False, **kwargs)
+
+
+def grid(axes: Axes, values: Sequence[float]) -> None:
+    """Draw a thin upright line at each of `values`."""
+    axes.vlines(values, 0, 1, transform=axes.get_xaxis_transform(), color=LIGHT["line"], linewidth=0.6, zorder=0)
+
+
+def heading(axes: Axes, title: str, xlabel: str = "") -> None:
+    """Write a panel's title above it, and what its axis shows below."""
+    axes.set_title(title, loc="left", fontsize=12, color=LIGHT["ink"], pad=10)
+    axes.set_xlabel(xlabel, fontsize=11, color=LIGHT["muted"], labelpad=4)

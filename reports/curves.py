@@ -1,0 +1,237 @@
+"""The charts of error against step: how far each variant moves away from the reference while it trains."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from reports import canvas, numbers
+from reports.canvas import Chart
+from reports.palette import LIGHT
+
+FLOAT32_FACTOR = 8.0
+"""The float32 limit in units of the reference's own float32 error; a test ties it to the harness."""
+DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (7, 2, 1.5, 2)), (0, (9, 3)), (0, (1, 4)))
+TOP, BODY, BOTTOM, LABEL_GAP, NUM_MARKERS = 30, 250, 44, 14, 3
+
+
+@dataclass(frozen=True)
+class Line:
+    """One variant's error.
+
+    Attributes:
+        steps: training steps taken.
+        values: one list per panel, each as long as `steps`.
+        is_refused: a certificate of the variant failed.
+    """
+
+    variant: str
+    mode: str
+    headline: bool
+    is_refused: bool
+    steps: list[int]
+    values: tuple[list[float], ...]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The upright axis of a chart.
+
+    Attributes:
+        floor, ceiling: what lies outside is drawn on the edge.
+        rules: horizontal lines, by value.
+        decades: between two ticks.
+        tick, value: what turns a power of ten, and an error, into text.
+    """
+
+    floor: float
+    ceiling: float
+    limit: float
+    rules: dict[float, str]
+    decades: int
+    tick: Callable[[float], str]
+    value: Callable[[float], str]
+
+
+IN_OWN_ERRORS = Scale(
+    floor=0.01,
+    ceiling=1e3,
+    limit=FLOAT32_FACTOR,
+    rules={1.0: "NumPy: 1", FLOAT32_FACTOR: f"limit: {FLOAT32_FACTOR:g}"},
+    decades=1,
+    tick=lambda value: f"{value:,g}",
+    value=numbers.multiple_text,
+)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where things are, in pixels."""
+
+    width: int
+    ticks: int
+    labels: int
+    num_columns: int
+    font: int
+
+
+WIDE = Layout(width=960, ticks=74, labels=148, num_columns=2, font=11)
+SINGLE = Layout(width=680, ticks=74, labels=148, num_columns=1, font=11)
+NARROW = Layout(width=344, ticks=68, labels=118, num_columns=1, font=10)
+
+
+def float32_chart(lines: Sequence[Line]) -> Chart | None:
+    """Draw state and loss in units of the reference's own float32 error; None where no step was compared."""
+    titles = [f"{what}, in units of NumPy’s own error" for what in ("State", "Loss")]
+    return _chart(lines, titles, IN_OWN_ERRORS, WIDE)
+
+
+def float64_chart(lines: Sequence[Line], limit: float) -> Chart | None:
+    """Draw the relative error of the state; None where no step was compared."""
+    rules = {limit: f"limit: {numbers.power_text(limit)}"}
+    scale = Scale(1e-17, 1.0, limit, rules, 2, numbers.power_text, numbers.error_text)
+    return _chart(lines, ("State, relative error",), scale, SINGLE)
+
+
+def _chart(lines: Sequence[Line], titles: Sequence[str], scale: Scale, wide: Layout) -> Chart | None:
+    lines = [line for line in lines if line.steps]
+    if not lines:
+        return None
+    wide_one, narrow_one = (_render(lines, titles, scale, layout) for layout in (wide, NARROW))
+    return Chart(wide_one, narrow_one, " ".join(_alt(lines, index, title, scale) for index, title in enumerate(titles)))
+
+
+def _render(lines: Sequence[Line], titles: Sequence[str], scale: Scale, layout: Layout) -> canvas.Rendering:
+    column = layout.width / layout.num_columns
+    height = -(-len(titles) // layout.num_columns) * (TOP + BODY + BOTTOM)
+
+    def fill(figure: Figure) -> None:
+        for index, title in enumerate(titles):
+            row, place = divmod(index, layout.num_columns)
+            left, top = place * column + layout.ticks, row * (TOP + BODY + BOTTOM) + TOP
+            axes = canvas.add_axes(figure, left, top, column - layout.ticks - layout.labels, BODY)
+            canvas.heading(axes, title, "training steps taken")
+            _frame(axes, lines, index, scale, layout)
+            _draw(axes, lines, index, layout)
+
+    return canvas.render(layout.width, height, fill)
+
+
+def _frame(axes: Axes, lines: Sequence[Line], index: int, scale: Scale, layout: Layout) -> None:
+    values = [value for line in lines for value in line.values[index]]
+    inside = [value for value in values if scale.floor <= value <= scale.ceiling]
+    low = scale.floor if min(values) < scale.floor else min([*inside, *scale.rules])
+    high = scale.ceiling if max(values) > scale.ceiling else 1.5 * max([*inside, *scale.rules])
+    axes.set_yscale("log")
+    axes.set_ylim(low, high)
+    decades = range(math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9) + 1)
+    ticks = {10.0**decade: scale.tick(10.0**decade) for decade in decades if decade % scale.decades == 0}
+    if min(values) < scale.floor:
+        ticks[low] = f"≤ {scale.tick(low)}"
+    if max(values) > scale.ceiling:
+        ticks[high] = f"≥ {scale.tick(high)}"
+    ticks = {at: text for at, text in ticks.items() if all(abs(math.log10(at / rule)) > 0.3 for rule in scale.rules)}
+    ticks |= scale.rules
+    axes.set_yticks(list(ticks), list(ticks.values()), fontsize=layout.font)
+    axes.set_yticks([], minor=True)
+    for at in ticks:
+        is_limit = at == scale.limit
+        style: dict[str, Any] = {"color": LIGHT["line"], "linewidth": 0.6}
+        if at in scale.rules:
+            style = {"color": LIGHT["bad" if is_limit else "rule"], "linewidth": 1.6 if is_limit else 1.2}
+        axes.axhline(at, zorder=0.5, **style)
+    last = max(step for line in lines for step in line.steps)
+    axes.set_xscale("log")
+    axes.set_xlim(0.95, 1.05 * last)
+    steps = [step for step in numbers.ticks(1, max(2, last), 4) if step == int(step) and step <= last]
+    axes.set_xticks(steps, [f"{step:,.0f}" for step in steps])
+    axes.set_xticks([], minor=True)
+    canvas.grid(axes, steps)
+
+
+def _draw(axes: Axes, lines: Sequence[Line], index: int, layout: Layout) -> None:
+    low, high = axes.get_ylim()
+    num_drawn: dict[str, int] = {}
+    ends = []
+    for line in lines:
+        number = num_drawn[line.mode] = num_drawn.get(line.mode, -1) + 1
+        values = [min(max(value, low), high) for value in line.values[index]]
+        colour = LIGHT[line.mode]
+        axes.plot(
+            line.steps,
+            values,
+            color=colour,
+            linewidth=1.8 if line.headline else 1.3,
+            linestyle=DASHES[number % len(DASHES)],
+            marker=canvas.MARKERS[line.mode],
+            markevery=_marked(len(values), number),
+            markersize=canvas.MARKER_SIZES[line.mode] - 2,
+            markerfacecolor=colour if line.headline else LIGHT["background"],
+            markeredgecolor=colour,
+            markeredgewidth=1.3,
+            zorder=3 if line.headline else 2,
+        )
+        to_axes = axes.transData + axes.transAxes.inverted()
+        ends.append((*to_axes.transform((line.steps[-1], values[-1])), line))
+    ends.sort(key=lambda end: end[1])
+    places = spread([end[1] for end in ends], LABEL_GAP / BODY, 0.0, 1.0)
+    pixel = 1 / axes.get_window_extent().width
+    for (x, y, line), place in zip(ends, places, strict=True):
+        axes.plot(
+            [x, 1 + 4 * pixel, 1 + 14 * pixel],
+            [y, y, place],
+            transform=axes.transAxes,
+            color=LIGHT[line.mode],
+            linewidth=0.8,
+            clip_on=False,
+            zorder=1,
+        )
+        canvas.note(
+            axes,
+            (1, place),
+            (18, 0),
+            f"{line.variant} ✗" if line.is_refused else line.variant,
+            xycoords="axes fraction",
+            ha="left",
+            color=LIGHT["ink"],
+            fontsize=layout.font,
+            fontweight="bold" if line.headline else "normal",
+        )
+
+
+def _marked(length: int, number: int) -> list[int]:
+    """Return the points that get a marker: a few, at other places for each line, so that all can be seen."""
+    stride = max(1, length // NUM_MARKERS)
+    return list(range(number % stride, length, stride))
+
+
+def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Return places near `wanted` (ascending), `gap` apart or more, from `low` to `high` if they fit.
+
+    Neighbours that would touch form a block about the mean of what they want (pool adjacent violators).
+    """
+    blocks: list[list[float]] = []  # what each asks of its block: its wanted place, less the gaps before it
+    for index, place in enumerate(wanted):
+        blocks.append([place - index * gap])
+        while len(blocks) > 1 and fmean(blocks[-2]) >= fmean(blocks[-1]):
+            last = blocks.pop()
+            blocks[-1] += last
+    top = high - (len(wanted) - 1) * gap
+    starts = [min(max(fmean(block), low), top) for block in blocks for _ in block]
+    return [start + index * gap for index, start in enumerate(starts)]
+
+
+def _alt(lines: Sequence[Line], index: int, title: str, scale: Scale) -> str:
+    last = max(step for line in lines for step in line.steps)
+    parts = [
+        f"{line.variant} {scale.value(line.values[index][-1])}"
+        + (f" after {line.steps[-1]:,}" if line.steps[-1] != last else "")
+        + (" (refused)" if line.is_refused else "")
+        for line in lines
+    ]
+    steps = numbers.count_text(last, "training step")
+    return f"{title}, after {steps}, limit {scale.value(scale.limit)}: {', '.join(parts)}."
