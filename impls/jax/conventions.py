@@ -53,7 +53,7 @@ def read() -> dict[str, bool | int | float | str]:
         else {5: "mean", 10: "sum"}[int(seen["squared"])],
         "binary_cross_entropy.takes": "logits" if np.isclose(seen["at_zero"], np.log(2)) else "probabilities",
         "float64.stays": bool(float64_array.dtype == np.float64),
-        "float32_matmul": str(JAX_DEFAULTS["jax_default_matmul_precision"]),
+        "float32_matmul": JAX_DEFAULTS["jax_default_matmul_precision"] or "not set",
     }
 
 
