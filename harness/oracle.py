@@ -108,12 +108,12 @@ class Oracle:
     def limit(self, quantity: str, precision: str) -> float:
         """Return the largest relative error that passes.
 
-        In float64 it is sharper before the first step, where no rounding has been trained with yet. BatchNorm's
-        gradients are left out of that: they are small differences of large sums.
+        In float64 it is sharper before the first step, where no rounding has been trained with yet. Layers and gradients
+        of a net that normalises by its batch are left out of that: they are small differences of large sums.
         """
         if precision == "float64":
-            is_sharp = "@0" in quantity and not (quantity.startswith("grad") and self.problem.spec.statistics)
-            return FLOAT64_START_LIMIT if is_sharp else FLOAT64_LIMIT
+            is_normalised = quantity.startswith(("layer", "grad")) and self.problem.spec.statistics
+            return FLOAT64_START_LIMIT if "@0" in quantity and not is_normalised else FLOAT64_LIMIT
         return FLOAT32_FACTOR * self.float32_error.get(quantity, FLOAT32_EPS)
 
 

@@ -312,7 +312,7 @@ _SIZES: dict[str, dict[str, dict[str, int]]] = {
 
 _LEARNING_RATES: dict[str, dict[OptimizerName, float]] = {
     "two_layer": {"sgd": 1e-6},
-    "autoencoder": {"adam": 1e-3, "adamw": 1e-3, "rmsprop": 1e-3, "sgd": 1.0, "momentum": 0.1, "nesterov": 0.1},
+    "autoencoder": {"adam": 1e-3, "adamw": 1e-3, "rmsprop": 3e-4, "sgd": 1.0, "momentum": 0.1, "nesterov": 0.1},
     "unet": {"momentum": 1e-2, "nesterov": 1e-2, "sgd": 1e-2, "adam": 1e-3, "adamw": 1e-3, "rmsprop": 1e-3},
 }
 """The optimizers that a net can be trained with; the first is its own. The two-layer net's step is written out."""
