@@ -108,8 +108,8 @@ class Oracle:
     def limit(self, quantity: str, precision: str) -> float:
         """Return the largest relative error that passes.
 
-        In float64 it is sharper before the first step, where no rounding has been trained with yet. Layers and gradients
-        of a net that normalises by its batch are left out of that: they are small differences of large sums.
+        In float64 it is sharper before the first step, where no rounding has been trained with yet, but for layers and
+        gradients of a net that normalises by its batch: they are small differences of large sums.
         """
         if precision == "float64":
             is_normalised = quantity.startswith(("layer", "grad")) and self.problem.spec.statistics
