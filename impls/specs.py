@@ -318,6 +318,11 @@ _LEARNING_RATES: dict[str, dict[OptimizerName, float]] = {
 """The optimizers that a net can be trained with; the first is its own. The two-layer net's step is written out."""
 
 
+def sizes(model: str) -> tuple[str, ...]:
+    """Return the names of a net's sizes."""
+    return tuple(_SIZES[model])
+
+
 def optimizers(model: str) -> tuple[OptimizerName, ...]:
     """Return the names of the optimizers that a net can be trained with, its own first."""
     return tuple(_LEARNING_RATES[model])
@@ -347,13 +352,13 @@ def get(
     _choose(f"size of {model}", size, _SIZES[model])
     rates = _LEARNING_RATES[model]
     name = cast(OptimizerName, _choose(f"optimizer of {model}", optimizer or next(iter(rates)), rates))
-    sizes = dict(_SIZES[model][size])
+    numbers = dict(_SIZES[model][size])
     for change in changes:
-        _choose(f"size of {model}", change, sizes)
+        _choose(f"size of {model}", change, numbers)
     training = {"optimizer": optimizer, "learning_rate": learning_rate}
     request = {"model": model, "size": size} | {key: value for key, value in training.items() if value is not None}
     rate = rates[name] if learning_rate is None else learning_rate
-    return _MAKERS[model](request=request | changes, optimizer=OptimizerSpec(name, rate), **{**sizes, **changes})
+    return _MAKERS[model](request=request | changes, optimizer=OptimizerSpec(name, rate), **{**numbers, **changes})
 
 
 def _choose(what: str, name: str, names: Iterable[str]) -> str:

@@ -14,7 +14,7 @@ from harness import data
 from impls import specs
 
 HEADER = ",".join(["label", *(f"pixel{i}" for i in range(1, 785))])
-ALL_SIZES = [(model, size) for model, (_, sizes) in specs._MAKERS.items() for size in sizes]
+ALL_SIZES = [(model, size) for model in specs.MODELS for size in specs.sizes(model)]
 
 
 def sign_mnist_text(num_images=6):
@@ -265,7 +265,7 @@ def test_strip_lays_images_in_a_row():
 
 def test_unknown_model_is_refused():
     spec = specs.get("two_layer", "tiny")
-    other = specs.ModelSpec(**{**{name: getattr(spec, name) for name in spec.__dataclass_fields__}, "model": "other"})
+    other = replace(spec, request={"model": "other", "size": "tiny"})
     with pytest.raises(ValueError, match="no data for model 'other'"):
         data.batches(other, 0, 1)
 
