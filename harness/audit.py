@@ -176,17 +176,3 @@ def describe(found: Audit) -> str:
         )
         lines += [f"    {line}" for line in finding.explanation]
     return "\n".join(lines)
-
-
-def main() -> int:
-    """Run the audit and print it; returns the exit status: 0, or 2 where a framework is not installed."""
-    try:
-        print(describe(audit()))
-    except ModuleNotFoundError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -25,7 +25,7 @@ def read(entries: Iterable[Entry]) -> tuple[dict[str, dict[str, Any]], dict[str,
     answers: dict[str, dict[str, Any]] = {}
     versions: dict[str, str] = {}
     for entry in entries:
-        if framework(entry) in answers or not has_conventions(entry):
+        if framework(entry) in answers or not registry.offers(entry, "conventions"):
             continue
         with Worker(entry, 1, "cpu") as worker:
             versions |= worker.start()["versions"]
@@ -37,12 +37,6 @@ def framework(entry: Entry) -> str:
     """Return what a variant's answers hold for: "PyTorch", but "Keras on jax": a backend that runs on several."""
     runs_on = {other.variant.requires for other in registry.variants().values() if other.backend == entry.backend}
     return entry.title if len(runs_on) == 1 else f"{entry.title} on {entry.variant.requires[-1]}"
-
-
-def has_conventions(entry: Entry) -> bool:
-    """Tell whether a backend has answers (NumPy is no framework and has none), and its framework is installed."""
-    file = Path(registry.__file__).parent / entry.backend / "conventions.py"
-    return file.exists() and not registry.missing_modules(entry)
 
 
 def rows(answers: Answers) -> list[dict[str, Any]]:

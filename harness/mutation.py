@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -62,8 +61,7 @@ def default_variants(entries: Iterable[Entry]) -> list[Entry]:
     """Return the quickest variant of each installed framework that plants faults: an eager one, if it has any."""
     chosen: dict[str, Entry] = {}
     for entry in sorted(entries, key=lambda entry: entry.variant.mode != "eager"):
-        file = Path(registry.__file__).parent / entry.backend / "mutants.py"
-        if file.exists() and not registry.missing_modules(entry):
+        if registry.offers(entry, "mutants"):
             chosen.setdefault(entry.backend, entry)
     return list(chosen.values())
 

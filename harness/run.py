@@ -235,7 +235,7 @@ class Run:
     def _read_conventions(self, worker: Worker) -> None:
         """Ask a framework once what it takes for granted; nothing is timed meanwhile."""
         name = conventions.framework(worker.entry)
-        if name not in self.conventions and conventions.has_conventions(worker.entry):
+        if name not in self.conventions and registry.offers(worker.entry, "conventions"):
             self.conventions[name] = worker.call("conventions")
 
     @contextmanager

@@ -101,6 +101,11 @@ def availability(model: str, entry: Entry) -> Availability:
     return Availability("available")
 
 
+def offers(entry: Entry, module: str) -> bool:
+    """Tell whether the backend has this file besides its nets, and the variant can run here."""
+    return (Path(impls.__path__[0]) / entry.backend / f"{module}.py").exists() and not missing_modules(entry)
+
+
 def missing_modules(entry: Entry) -> list[str]:
     """Return the modules that a variant requires and that are not installed."""
     return [module for module in entry.variant.requires if not is_installed(module)]

@@ -10,6 +10,7 @@ import pytest
 
 from harness import audit as auditing
 from harness import environment
+from harness.__main__ import main
 from harness.audit import Audit, Finding, Printed
 from harness.oracle import BOTH_PRECISIONS
 from impls.registry import is_installed
@@ -115,5 +116,5 @@ def test_a_program_that_fails_is_an_error(tmp_path: Path) -> None:
 
 def test_a_missing_framework_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(auditing, "is_installed", lambda module: module != "torch")
-    assert auditing.main() == 2
+    assert main(["audit"]) == 2
     assert "not installed: torch" in capsys.readouterr().err

@@ -6,7 +6,7 @@ from harness import conventions
 from impls import registry
 from impls.conventions import SUBJECTS
 
-ENTRIES = {conventions.framework(e): e for e in registry.find_variants() if conventions.has_conventions(e)}
+ENTRIES = {conventions.framework(e): e for e in registry.find_variants() if registry.offers(e, "conventions")}
 
 
 @pytest.mark.parametrize("name", ENTRIES)
