@@ -61,7 +61,7 @@ PRESETS = {
             max_group_s=4,
             num_long_samples=1,
             shares_workers=True,
-            num_certified_steps={"two_layer": 100, "autoencoder": 20, "unet": 2},
+            num_certified_steps={"two_layer": 50, "autoencoder": 10, "unet": 2},
             num_picture_steps={"autoencoder": 500, "unet": 12},
         ),
         Preset(

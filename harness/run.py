@@ -17,7 +17,7 @@ from harness.problem import Problem
 from harness.programs import CALL_TIMEOUT_S
 from harness.progress import Display
 from harness.results import SCHEMA_VERSION
-from harness.workers import Worker, WorkerError
+from harness.workers import Worker, WorkerError, share_one_heap
 from impls import registry
 from impls.registry import Entry
 
@@ -134,6 +134,7 @@ class Run:
                 "cold stages: this preset runs all nets in one process per variant, so the import is one for all "
                 "nets, and later nets start warmer; --preset default starts a process for each"
             )
+        share_one_heap()
         self.interrupted = False
         self.groups: list[dict[str, Any]] = []
         self.cells: list[dict[str, Any]] = []

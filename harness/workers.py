@@ -1,6 +1,7 @@
 """Starts workers, talks to them, times them out and buries them. What runs inside one is `worker.py`."""
 
 import contextlib
+import ctypes
 import os
 import signal
 import sys
@@ -25,6 +26,18 @@ sys.path.insert(0, {root!r})
 from harness.worker import serve
 serve(channel, {stderr!r}, {parent})
 """
+
+M_ARENA_MAX = -8  # its number in glibc's malloc.h
+
+
+def share_one_heap() -> None:
+    """Let all threads of this process allocate from one heap.
+
+    Each worker's connection has a thread here, glibc gives each thread a heap of its own, and each heap keeps about
+    what the largest message took. A C library without this setting has no such heaps to merge.
+    """
+    with contextlib.suppress(AttributeError):
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
 
 
 Failure = Literal["crashed", "timed out", "failed", "broken"]
