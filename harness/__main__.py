@@ -1,4 +1,4 @@
-"""`python -m harness`: what can be compared, the equivalence check and its own check, and a report made again."""
+"""`python -m harness`: what can be compared, the equivalence check and its own check, the machine, and the report."""
 
 import argparse
 import json
@@ -18,7 +18,7 @@ FAILURES = ("refused", "crashed", "timed out", "failed", "broken")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status: 0 fine, 1 a certificate failed, 2 a wrong request."""
+    """Run one command; returns the exit status: 0 fine, 1 something was found, 2 a wrong request."""
     parser = argparse.ArgumentParser(
         prog="python -m harness",
         description="Compare the same nets in several deep-learning frameworks. To time them: pytest --benchmark",
@@ -44,6 +44,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = commands.add_parser("conventions", help="show what the installed frameworks take for granted")
     command.add_argument("--update", action="store_true", help="replace the snapshot that a test compares with")
     command.set_defaults(run=conventions)
+    command = commands.add_parser("doctor", help="show what on this machine blurs the figures, and what helps")
+    options.add_machine_to(command.add_argument)
+    command.add_argument("--json", metavar="PATH", help="also write the findings there, as a list of objects")
+    command.add_argument("--strict", action="store_true", help="exit with status 1 if there is a warning")
+    command.set_defaults(run=doctor)
+    command = commands.add_parser("compare", help="say what became of each ratio from one run to another")
+    command.add_argument("old", metavar="OLD", help="results.json, or the folder of a run")
+    command.add_argument("new", metavar="NEW", help="the same, of the later run")
+    command.add_argument(
+        "--fail-if",
+        metavar="WHAT",
+        action="append",
+        default=[],
+        help="exit with status 1 if any cell became slower:5%%, faster:5%%, refused, crashed or missing; repeatable",
+    )
+    command.add_argument("--allow-other-machine", action="store_true", help="even of different machines or threads")
+    command.add_argument("--allow-other-sizes", action="store_true", help="even where a net has another size")
+    command.add_argument("--json", metavar="PATH", help="also write the comparison there")
+    command.add_argument("--html", metavar="PATH", help="also write it there as a page")
+    command.set_defaults(run=compare)
+    command = commands.add_parser(
+        "selfcheck",
+        help="measure how far the harness's own intervals and verdicts hold",
+        epilog="Unless named, the net is two_layer, and the variants are the headline ones.",
+    )
+    options.add_to(command.add_argument)
+    command.add_argument("--pairs", metavar="N", type=int, default=40, help="real A/A pairs at least (default: 40)")
+    command.add_argument("--runs", metavar="N", type=int, default=400, help="simulated runs of a case (default: 400)")
+    command.add_argument("--simulate-only", action="store_true", help="start no worker")
+    command.add_argument("--json", metavar="PATH", help="also write all figures there")
+    command.set_defaults(run=selfcheck, models="two_layer")
     command = commands.add_parser("report", help="make the HTML report again from a results.json")
     command.add_argument("results", metavar="RESULTS.json")
     command.add_argument("--output", metavar="PATH", help="default: index.html beside the results")
@@ -152,6 +183,42 @@ def conventions(values: argparse.Namespace) -> int:
     return 1 if changes else 0
 
 
+def doctor(values: argparse.Namespace) -> int:
+    """Print what blurs the figures on this machine; return 1 with `--strict` if anything does."""
+    from harness import doctor, tables
+
+    settings = options.machine(values)
+    write_json = _json_writer(values.json)
+    findings = doctor.examine(**settings)
+    write_json([finding.as_dict() for finding in findings])
+    tables.print_findings(findings)
+    return 1 if values.strict and any(finding.status == "warning" for finding in findings) else 0
+
+
+def selfcheck(values: argparse.Namespace) -> int:
+    """Print how often intervals and verdicts are right, simulated and with real twins; return 1 if no twin ran."""
+    from harness import results, selfcheck
+    from harness.progress import Display
+
+    if min(values.runs, values.pairs) < 1:
+        raise options.OptionError("--runs and --pairs: give whole numbers, 1 or more")
+    settings = options.parse(values)
+    if values.variants is None:
+        settings["variants"] = [entry for entry in settings["variants"] if entry.variant.headline]
+    if values.json is not None:
+        options.check_writable(Path(values.json).parent)
+    check = selfcheck.Selfcheck(values.runs, 0 if values.simulate_only else values.pairs, **settings)
+    display = Display()
+    try:
+        check.run(display)
+    finally:
+        display.close()
+        if values.json is not None:
+            results.write_atomically(Path(values.json), results.dumps(check.as_dict()))
+    check.print()
+    return 0 if check.pairs or values.simulate_only else 1
+
+
 def _optimizers(names: str | None, models: list[str], preset: "Preset") -> dict[str, tuple[str, ...]]:
     """Return the optimizers to certify each net with, besides its own: those that are asked for, or the preset's."""
     from impls import specs
@@ -175,6 +242,27 @@ def _json_writer(path: str | None) -> Callable[[list[dict[str, Any]]], None]:
         return lambda _: None
     options.check_writable(Path(path).parent)
     return lambda objects: write_atomically(Path(path), json.dumps(objects, indent=1, allow_nan=False) + "\n")
+
+
+def compare(values: argparse.Namespace) -> int:
+    """Print what became of each ratio; return 1 if a cell meets a condition of `--fail-if`."""
+    from dataclasses import asdict
+
+    from harness import compare, results, tables
+
+    conditions = [compare.parse_condition(text) for text in values.fail_if]
+    for path in filter(None, (values.json, values.html)):
+        options.check_writable(Path(path).parent)
+    allowed = {"allow_other_machine": values.allow_other_machine, "allow_other_sizes": values.allow_other_sizes}
+    comparison = compare.compare(compare.load(values.old), compare.load(values.new), conditions, **allowed)
+    if values.json is not None:
+        results.write_atomically(Path(values.json), results.dumps(asdict(comparison)))
+    if values.html is not None:
+        from reports.comparison import render
+
+        results.write_atomically(Path(values.html), render(asdict(comparison)))
+    tables.print_comparison(comparison)
+    return 1 if comparison.failures else 0
 
 
 def report(values: argparse.Namespace) -> int:

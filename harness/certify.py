@@ -17,6 +17,7 @@ those of one tensor (`state@1..500/w1`) by the worst of them.
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,7 @@ class Trajectory:
     """
 
     model: str
+    size: str
     variant: str
     precision: str
     optimizer: str
@@ -152,6 +154,7 @@ def certify(
     spec = oracle.problem.spec
     about = {
         "model": spec.model,
+        "size": spec.size,
         "variant": variant,
         "precision": precision,
         "optimizer": spec.optimizer.name,
@@ -163,7 +166,6 @@ def certify(
         certificates.append(
             Certificate(
                 **about,
-                size=spec.size,
                 device=device,
                 quantity=quantity,
                 step=shown.step,
@@ -202,8 +204,11 @@ def _trajectory(about: dict[str, str], findings: dict[str, Finding], num_steps: 
         elif quantity.startswith("state@"):
             worst = states.setdefault(finding.step, finding)
             states[finding.step] = max(worst, finding, key=lambda finding: finding.share)
-    steps = sorted({int(step) for step in np.geomspace(1, num_steps, MAX_TRAJECTORY_POINTS).round()})
-    steps = [step for step in steps if all(step in f and f[step].rel_error is not None for f in (losses, states))]
+    comparable = [{step for step, f in found.items() if f.rel_error is not None} for found in (losses, states)]
+    steps = sorted(set.intersection(*comparable))
+    if steps:
+        wanted = np.geomspace(1, num_steps, MAX_TRAJECTORY_POINTS).round()
+        steps = [steps[i] for i in np.unique(np.searchsorted(steps, wanted).clip(max=len(steps) - 1))]
     return Trajectory(
         **about,
         steps=steps,
@@ -215,7 +220,7 @@ def _trajectory(about: dict[str, str], findings: dict[str, Finding], num_steps: 
 
 
 def prove(worker: Worker, oracle: Oracle, is_launched: bool = True) -> Proof:
-    """Pass both gates with a worker, whose program `timed`, if it was launched, has taken one training step.
+    """Pass both gates with a worker, whose program `timed`, if it was launched, has recorded its first calls.
 
     float32: the very program that will be timed goes on to step K; a second build of it shows what comes before the
     first step. float64: another build, of the same functions in the same variant.
@@ -230,12 +235,45 @@ def prove(worker: Worker, oracle: Oracle, is_launched: bool = True) -> Proof:
         def quantities(goes_on: bool = goes_on, with_start: bool = with_start) -> Iterator[tuple[str, np.ndarray]]:
             if with_start:
                 yield from programs.trace_start(worker, "fresh")
-            key = "timed" if goes_on else "fresh"
-            yield from programs.trace_steps(worker, key, oracle.num_steps, num_taken=int(goes_on))
+            yield from _trajectory_of(worker, oracle, "timed" if goes_on else "fresh", goes_on)
 
-        expected = [name for name in oracle if with_start or not START.match(name)]
-        found = certify(worker.entry.name, worker.facts["device"], oracle, precision, quantities(), expected)
+        found = _compared(worker, oracle, precision, quantities(), with_start)
         proof.certificates += found.certificates
         proof.trajectories += found.trajectories
         worker.call("close", key="fresh")
     return proof
+
+
+def prove_again(worker: Worker, oracle: Oracle) -> Proof:
+    """Pass the float32 gate with another launch of a program that has been proven: what it does when it is timed."""
+    return _compared(worker, oracle, "float32", _trajectory_of(worker, oracle, "timed", True), with_start=False)
+
+
+def _trajectory_of(worker: Worker, oracle: Oracle, key: str, is_launched: bool) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield what a program has recorded since its launch, if that was one, and what it computes from there on."""
+    num_taken = programs.num_launched_steps(worker, oracle.problem) if is_launched else 0
+    steps_per_call = worker.entry.variant.num_steps(oracle.problem.spec.model)
+    recorded = programs.take(worker, key)
+    going_on = programs.trace_steps(worker, key, oracle.num_steps, num_taken, steps_per_call)
+    yield from (found for found in chain(recorded, going_on) if _is_followed(found[0], oracle.num_steps))
+
+
+def _is_followed(quantity: str, num_steps: int) -> bool:
+    """Tell whether an oracle of so many steps has such a quantity: a launch may go beyond, or predict in between."""
+    step = _step(quantity)
+    if quantity.startswith("forward@"):
+        return step in (0, 1, num_steps)
+    return step < num_steps + quantity.startswith("state@")
+
+
+def _compared(
+    worker: Worker, oracle: Oracle, precision: str, quantities: Iterable[tuple[str, np.ndarray]], with_start: bool
+) -> Proof:
+    """Certify what a worker's variant can show: all of the oracle's quantities, but for states within a call."""
+    steps_per_call = worker.entry.variant.num_steps(oracle.problem.spec.model)
+    expected = [
+        name
+        for name in oracle
+        if (with_start or not START.match(name)) and (name.startswith("loss@") or _step(name) % steps_per_call == 0)
+    ]
+    return certify(worker.entry.name, worker.facts["device"], oracle, precision, quantities, expected)

@@ -1,10 +1,12 @@
-"""The machine a run happens on: what it is, what the workers are told about it, and what on it would blur the times."""
+"""The machine a run happens on: what it is, and what the workers are told about it. `doctor.py` judges it."""
 
 import csv
 import importlib.metadata
 import os
 import platform
 import subprocess
+from collections.abc import Iterable
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ INHERITED = (
     "LD_PRELOAD",
     "NVIDIA_TF32_OVERRIDE",
     "OMP_PROC_BIND",
+    "OMP_THREAD_LIMIT",
     "OMP_WAIT_POLICY",
     "ONEDNN_MAX_CPU_ISA",
     "TF_ENABLE_ONEDNN_OPTS",
@@ -74,19 +77,84 @@ def available_cpus() -> list[int]:
     return list(range(os.cpu_count() or 1))
 
 
+def cores(cpus: Iterable[int]) -> list[list[int]]:
+    """Group logical CPUs by physical core; one of which the system says nothing counts as a core of its own."""
+    found: dict[str, list[int]] = {}
+    for cpu in cpus:
+        siblings = read_sys(f"devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
+        found.setdefault(siblings or str(cpu), []).append(cpu)
+    return list(found.values())
+
+
+def cgroup_folders(controller: str) -> list[Path]:
+    """Return where this process's control group and all above it have their files: a limit in any of them binds it.
+
+    In a container the root folder is the container's own, while the path in /proc may be the host's.
+
+    Args:
+        controller: "cpu" or "memory"; version 1 has a hierarchy for each, version 2 one for all.
+    """
+    root = _SYS / "fs/cgroup"
+    found = [root, root / controller]
+    for line in read_proc("self/cgroup").splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers == "" or controller in controllers.split(","):
+            home = root / controller if controllers else root
+            group = home / path.strip("/")
+            found += [folder for folder in (group, *group.parents) if folder.is_relative_to(home)]
+    return list(dict.fromkeys(found))
+
+
 def cpu_quota() -> float | None:
     """Return how many CPUs' worth of time the container may use (cgroup v2 or v1); None without a limit."""
-    version_2 = _read(_SYS / "fs/cgroup/cpu.max").split()  # "max 100000" or "150000 100000"
-    version_1 = [_read(_SYS / f"fs/cgroup/cpu/cpu.cfs_{name}_us").strip() for name in ("quota", "period")]  # -1: none
-    for quota in (version_2, version_1):
-        if len(quota) == 2 and all(number.isdigit() for number in quota):
-            return int(quota[0]) / int(quota[1])
-    return None
+    quotas = []
+    for folder in cgroup_folders("cpu"):
+        version_2 = _read(folder / "cpu.max").split()  # "max 100000" or "150000 100000"
+        version_1 = [_read(folder / f"cpu.cfs_{name}_us") for name in ("quota", "period")]  # -1: none
+        quotas += [
+            int(quota[0]) / int(quota[1])
+            for quota in (version_2, version_1)
+            if len(quota) == 2 and all(number.isdigit() for number in quota)
+        ]
+    return min(quotas, default=None)
+
+
+def cpu_throttling() -> tuple[int, int] | None:
+    """Return (periods in which the container was paused, periods) since it was made; None where nothing counts them."""
+    found = []
+    for folder in cgroup_folders("cpu"):
+        counts = _counts(folder / "cpu.stat")
+        if "nr_throttled" in counts:
+            found.append((counts["nr_throttled"], counts["nr_periods"]))
+    return max(found, default=None)
+
+
+def memory_limit() -> int | None:
+    """Return how many bytes of memory the container may use (cgroup v2 or v1); None without a limit."""
+    return min((limit for limit, _ in _memory_groups()), default=None)
+
+
+def memory_left() -> int:
+    """Return how many bytes can still be had without swapping or exceeding the container's limit."""
+    return min([psutil.virtual_memory().available, *(limit - used for limit, used in _memory_groups())])
+
+
+def _memory_groups() -> list[tuple[int, int]]:
+    """Return (limit, use) in bytes of every control group that limits; what the kernel can drop at once is not use."""
+    found = []
+    for folder in cgroup_folders("memory"):
+        for names in (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes")):
+            limit, used = (_read(folder / name) for name in names)
+            if limit.isdigit() and int(limit) < psutil.virtual_memory().total:  # version 1 writes a huge one for none
+                cache = _counts(folder / "memory.stat")
+                droppable = cache.get("total_inactive_file", cache.get("inactive_file", 0))
+                found.append((int(limit), int(used or 0) - droppable))
+    return found
 
 
 def cpu_model() -> str:
     """Return the processor's marketing name, or at least its architecture."""
-    for line in _read(_PROC / "cpuinfo").splitlines():
+    for line in read_proc("cpuinfo").splitlines():
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     if platform.system() == "Darwin":
@@ -98,14 +166,24 @@ def cpu_model() -> str:
 
 def gpus() -> list[dict[str, Any]]:
     """Return each NVIDIA GPU's name, memory_bytes (None if not told) and driver; [] where `nvidia-smi` finds none."""
-    query = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader,nounits"]
     found = []
-    for row in csv.reader((_output(query) or "").splitlines(), skipinitialspace=True):
-        if len(row) == 3:
-            name, memory_mib, driver = row
-            memory_bytes = int(memory_mib) * 2**20 if memory_mib.isdigit() else None
-            found.append({"name": name, "memory_bytes": memory_bytes, "driver": driver})
+    for name, memory_mib, driver in nvidia_smi("gpu", "name", "memory.total", "driver_version") or []:
+        memory_bytes = int(memory_mib) * 2**20 if memory_mib.isdigit() else None
+        found.append({"name": name, "memory_bytes": memory_bytes, "driver": driver})
     return found
+
+
+def nvidia_smi(about: str, *fields: str) -> list[list[str]] | None:
+    """Return the values of `fields`, without units; None where there is no `nvidia-smi`, or it knows no such field.
+
+    Args:
+        about: "gpu" for a row per GPU, "compute-apps" for a row per process.
+        *fields: as `nvidia-smi --help-query-gpu` and `--help-query-compute-apps` call them.
+    """
+    text = _output(["nvidia-smi", f"--query-{about}={','.join(fields)}", "--format=csv,noheader,nounits"])
+    if text is None:
+        return None
+    return [row for row in csv.reader(text.splitlines(), skipinitialspace=True) if len(row) == len(fields)]
 
 
 def packages() -> dict[str, str]:
@@ -142,7 +220,7 @@ def git_state(folder: Path) -> tuple[str | None, bool | None]:
 
 def default_num_threads() -> int:
     """Return how many threads to use if nobody says: one per physical core that this process may use."""
-    limits = [len(available_cpus()), psutil.cpu_count(logical=False), cpu_quota()]
+    limits = [len(cores(available_cpus())), psutil.cpu_count(logical=False), cpu_quota()]
     return max(1, int(min(limit for limit in limits if limit)))
 
 
@@ -152,9 +230,21 @@ def worker_env(num_threads: int) -> dict[str, str]:
     Raises:
         ValueError: fewer than one thread.
     """
+    env = thread_env(num_threads)
+    # hide TensorFlow's start-up notes, but keep its warnings and errors for the cell's stderr_tail
+    env["TF_CPP_MIN_LOG_LEVEL"] = "1"
+    return env | {name: os.environ[name] for name in INHERITED if name in os.environ}
+
+
+def thread_env(num_threads: int) -> dict[str, str]:
+    """Return the environment variables that set the number of threads; each that the user set is overridden.
+
+    Raises:
+        ValueError: fewer than one thread.
+    """
     _check(num_threads)
     threads = str(num_threads)
-    env = {
+    return {
         # OpenMP: PyTorch's own kernels, and oneDNN within it
         "OMP_NUM_THREADS": threads,
         # OpenMP and MKL may otherwise start fewer threads than asked for when they think that the machine is busy
@@ -171,16 +261,14 @@ def worker_env(num_threads: int) -> dict[str, str]:
         "TF_NUM_INTEROP_THREADS": threads,
         # size of the thread pool that XLA's CPU client makes; it reads none of the above, and has no flag for it
         "NPROC": threads,
-        # hide TensorFlow's start-up notes, but keep its warnings and errors for the cell's stderr_tail
-        "TF_CPP_MIN_LOG_LEVEL": "1",
     }
-    return env | {name: os.environ[name] for name in INHERITED if name in os.environ}
 
 
 def choose_cpus(num_threads: int) -> list[int] | None:
-    """Return the CPUs to bind a worker to: the first `num_threads` that this process may use, all if there are fewer.
+    """Return the CPUs to bind a worker to: `num_threads` that this process may use, or all if there are fewer.
 
-    Threads that a framework starts in spite of `worker_env` then share these cores, so that no variant gets more.
+    The first CPU of every physical core comes before any core's second. Threads that a framework starts in spite of
+    `worker_env` then share these CPUs, so that no variant gets more.
 
     Returns:
         None where the platform cannot bind processes (macOS, Windows).
@@ -189,7 +277,10 @@ def choose_cpus(num_threads: int) -> list[int] | None:
         ValueError: fewer than one thread.
     """
     _check(num_threads)
-    return available_cpus()[:num_threads] if hasattr(os, "sched_setaffinity") else None
+    if not hasattr(os, "sched_setaffinity"):
+        return None
+    by_core = chain.from_iterable(zip_longest(*cores(available_cpus())))
+    return sorted([cpu for cpu in by_core if cpu is not None][:num_threads])
 
 
 def _check(num_threads: int) -> None:
@@ -197,47 +288,36 @@ def _check(num_threads: int) -> None:
         raise ValueError(f"the number of threads must be at least 1, not {num_threads}")
 
 
-# ---------------------------------------------------------------- what would blur the times
+# ---------------------------------------------------------------- where that is read
 
 
-def warnings(num_threads: int) -> list[str]:
-    """Return what on this machine would blur the times now, one line each with its remedy."""
-    found = []
-    num_cpus, load, quota = len(available_cpus()), load_average()[0], cpu_quota()
-    if num_threads > num_cpus:
-        found.append(
-            f"{num_threads} threads on {num_cpus} available CPUs wait for each other: use --threads {num_cpus} or fewer"
-        )
-    if load >= 0.5 and load + num_threads > num_cpus:
-        found.append(
-            f"load average {load:.1f} + {num_threads} threads exceed the {num_cpus} available CPUs: close other "
-            "programs, wait until they end, or lower --threads"
-        )
-    if quota is not None and quota < num_threads:
-        found.append(
-            f"the container may use only {quota:g} CPUs' worth of time and is paused when {num_threads} threads use it "
-            "up: raise its CPU limit or lower --threads"
-        )
-    governors = {_read(path).strip() for path in _SYS.glob("devices/system/cpu/cpu*/cpufreq/scaling_governor")}
-    slow = sorted(governors - {"performance", ""})
-    if slow:
-        found.append(
-            f"the CPU frequency governor is {' and '.join(slow)}, so that clocks rise and fall with the load: "
-            "run `sudo cpupower frequency-set -g performance`"
-        )
-    # psutil lacks the function on some platforms
-    battery = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
-    if battery is not None and battery.power_plugged is False:
-        found.append("the machine runs on battery, which lowers its clocks: plug it in")
-    return found
+def read_sys(name: str) -> str:
+    """Return the text of a file below /sys, or "" where there is none."""
+    return _read(_SYS / name)
+
+
+def read_sys_all(pattern: str) -> list[str]:
+    """Return the texts of all files below /sys that match, in order of their names."""
+    return [_read(path) for path in sorted(_SYS.glob(pattern))]
+
+
+def read_proc(name: str) -> str:
+    """Return the text of a file below /proc, or "" where there is none."""
+    return _read(_PROC / name)
 
 
 def _read(path: Path) -> str:
     """Return a small file's text, or "" where there is no such file: /proc and /sys differ between systems."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8").strip()
     except OSError:
         return ""
+
+
+def _counts(path: Path) -> dict[str, int]:
+    """Return what a file with a name and a number on each line counts."""
+    lines = [line.split() for line in _read(path).splitlines()]
+    return {line[0]: int(line[1]) for line in lines if len(line) == 2}
 
 
 def _output(command: list[str]) -> str | None:

@@ -111,7 +111,7 @@ def locate(worker: Worker, oracle: Oracle, precision: str) -> certify.Certificat
     """Return the first certificate that a fresh program fails, looking no further once there is one."""
     programs.open_program(worker, oracle.problem, "fresh", precision)
     try:
-        for stage in _stages(worker, oracle.num_steps):
+        for stage in _stages(worker, oracle.problem.spec.model, oracle.num_steps):
             quantities = list(stage)
             about = worker.entry.name, worker.facts["device"]
             proof = certify.certify(*about, oracle, precision, quantities, [quantity for quantity, _ in quantities])
@@ -123,7 +123,11 @@ def locate(worker: Worker, oracle: Oracle, precision: str) -> certify.Certificat
     return None
 
 
-def _stages(worker: Worker, num_steps: int) -> Iterator[Iterator[tuple[str, np.ndarray]]]:
-    yield from (programs.trace_by(worker, "fresh", call) for call in programs.START_CALLS)
-    for step in range(1, num_steps + 1):
-        yield programs.trace_step(worker, "fresh", step, predict=step in (1, num_steps))
+def _stages(worker: Worker, model: str, num_steps: int) -> Iterator[Iterator[tuple[str, np.ndarray]]]:
+    for trace in (programs.trace_layers, programs.trace_forward, programs.trace_gradients):
+        yield trace(worker, "fresh")
+    steps_per_call = worker.entry.variant.num_steps(model)
+    for step in range(steps_per_call, num_steps + 1, steps_per_call):
+        yield programs.trace_call(worker, "fresh")
+        if step in (1, num_steps):
+            yield programs.trace_forward(worker, "fresh")

@@ -4,8 +4,9 @@ import argparse
 import os
 import tempfile
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from harness import presets
 
@@ -23,10 +24,29 @@ def add_to(add: Callable[..., Any]) -> None:
     add("--preset", metavar="NAME", default="default", help=f"how much to do: {known} (default: default)")
     add("--models", "--model", metavar="M,…", help="nets, separated by commas (default: all)")
     add("--variants", "--variant", metavar="V,…", help="variants, separated by commas (default: the preset's)")
-    add("--threads", metavar="N", help="threads of every framework (default: the physical cores)")
-    add("--device", metavar="D", default="auto", help="auto, cpu or gpu (default: auto)")
+    add_machine_to(add)
     add("--seed", metavar="N", default="0", help="seed of parameters, batches and order (default: 0)")
     add("--csv", metavar="FILE", help="sign-language MNIST for the autoencoder, instead of scikit-learn's digits")
+
+
+def add_machine_to(add: Callable[..., Any]) -> None:
+    """Declare those of the shared options that say what of the machine is used. Values are checked in `machine`."""
+    add("--threads", metavar="N", help="threads of every framework (default: the physical cores)")
+    add("--device", metavar="D", default="auto", help="auto, cpu or gpu (default: auto)")
+
+
+def machine(values: argparse.Namespace) -> dict[str, Any]:
+    """Return `num_threads` and `device`.
+
+    Raises:
+        OptionError: for a bad value.
+    """
+    from harness import environment
+
+    num_threads = (
+        environment.default_num_threads() if values.threads is None else _whole(values.threads, "--threads", 1)
+    )
+    return {"num_threads": num_threads, "device": _device(values.device)}
 
 
 def parse(values: argparse.Namespace) -> dict[str, Any]:
@@ -35,7 +55,6 @@ def parse(values: argparse.Namespace) -> dict[str, Any]:
     Raises:
         OptionError: for the first bad value.
     """
-    from harness import environment
     from impls import registry, specs
 
     try:
@@ -50,10 +69,7 @@ def parse(values: argparse.Namespace) -> dict[str, Any]:
         raise OptionError(str(error)) from error
     if variant_names is None and preset.headline_only:
         variants = [entry for entry in variants if entry.variant.headline]
-    left_out = set() if preset.with_slow or variant_names is not None else slow_cells(variants)
-    num_threads = (
-        environment.default_num_threads() if values.threads is None else _whole(values.threads, "--threads", 1)
-    )
+    left_out = set() if variant_names is not None else left_out_cells(preset, variants)
     if values.csv is not None:
         _check_csv(values.csv)
     return {
@@ -61,16 +77,55 @@ def parse(values: argparse.Namespace) -> dict[str, Any]:
         "models": models,
         "variants": variants,
         "left_out": left_out,
-        "num_threads": num_threads,
-        "device": _device(values.device),
+        **machine(values),
         "seed": _whole(values.seed, "--seed", 0),
         "csv": values.csv,
     }
 
 
-def slow_cells(variants: "Iterable[Entry]") -> set[tuple[str, str]]:
-    """Return (model, variant) of what takes minutes to compile."""
-    return {(model, entry.name) for entry in variants for model in entry.variant.slow_models}
+@dataclass(frozen=True)
+class Sweep:
+    """One size that varies: the batch, or each net's width."""
+
+    parameter: Literal["batch", "width"]
+    values: tuple[int, ...]
+
+    @property
+    def points(self) -> list[str]:
+        """Names of the values: "batch=4"."""
+        return [f"{self.parameter}={value}" for value in self.values]
+
+    def changes(self, model: str, point: str) -> dict[str, int]:
+        """Return the sizes of a net that a point changes, for `specs.get`."""
+        from impls import specs
+
+        size = "batch_size" if self.parameter == "batch" else specs.WIDTHS[model]
+        return {size: self.values[self.points.index(point)]}
+
+
+def parse_sweep(text: str | None) -> Sweep | None:
+    """Read `batch=1,4,16` or `width=…`; raises OptionError."""
+    if text is None:
+        return None
+    parameter, _, values = text.partition("=")
+    if parameter not in ("batch", "width"):
+        raise OptionError(f"--sweep {text}: write batch=1,4,16 or width=8,16,32")
+    numbers = [_whole(value, f"--sweep {parameter}", 1) for value in names(values) or []]
+    if not numbers:
+        raise OptionError(f"--sweep {text}: name at least one value, as in {parameter}=1,4,16")
+    return Sweep(cast(Literal["batch", "width"], parameter), tuple(sorted(numbers)))
+
+
+def left_out_cells(preset: presets.Preset, variants: "Iterable[Entry]") -> set[tuple[str, str]]:
+    """Return (model, variant) that a preset has no time for."""
+    left_out = set()
+    for entry in variants:
+        variant = entry.variant
+        if not preset.with_slow:
+            left_out |= {(model, entry.name) for model in variant.slow_models}
+        if not variant.headline and variant.lane == "as-written":
+            left_out |= {(model, entry.name) for model in preset.narrow_models}
+    return left_out
 
 
 def check_writable(folder: Path) -> None:

@@ -79,7 +79,7 @@ class Oracle:
         programs.open_program(worker, self.problem, "oracle", precision, perturbation)
         if self.starts:
             yield from programs.trace_start(worker, "oracle")
-        yield from programs.trace_steps(worker, "oracle", self.num_steps, num_taken=0)
+        yield from programs.trace_steps(worker, "oracle", self.num_steps)
         worker.call("close", key="oracle")
 
     def __getitem__(self, quantity: str) -> np.ndarray:

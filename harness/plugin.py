@@ -20,7 +20,7 @@ from harness.run import Run
 RUN = pytest.StashKey[Run]()
 ARTEFACTS = pytest.StashKey["list[str]"]()
 CLOCK = ReplayClock()
-Param = tuple[str, str]  # phase and variant's name: plain values, since pytest-benchmark writes them down
+Param = tuple[str, str, str]  # phase, variant, sweep value: plain values, since pytest-benchmark writes them down
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,6 +28,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("likeforlike", "compare deep-learning frameworks")
     group.addoption("--benchmark", action="store_true", help="certify and time the nets, and write the report")
     options.add_to(group.addoption)
+    group.addoption(
+        "--sweep", metavar="SIZE=V,…", help="time every net at several sizes: batch=1,4,16 or width=8,16,32"
+    )
     group.addoption("--report-dir", metavar="DIR", default="reports/runs", help="where runs go (default: %(default)s)")
 
 
@@ -35,17 +38,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Check all options before anything starts, and set pytest-benchmark's before it reads them."""
     config.addinivalue_line("markers", "compares(model): the test times this net, one cell per test")
+    config.addinivalue_line("markers", "measures_the_harness: only in the preset `full`, or when its file is named")
     if not config.getoption("benchmark"):
         return
     _refuse_together(config)
     try:
         settings = options.parse(config.option)
+        sweep = options.parse_sweep(config.getoption("sweep"))
         options.check_writable(Path(config.getoption("report_dir")))
     except options.OptionError as error:
         raise pytest.UsageError(str(error)) from error
     command = shlex.join(["pytest", *map(str, config.invocation_params.args)])
     smoke = config.getoption("benchmark_disable")
-    config.stash[RUN] = Run(**settings, command=command, display=Display(), is_smoke_test=smoke)
+    config.stash[RUN] = Run(**settings, command=command, display=Display(), is_smoke_test=smoke, sweep=sweep)
     config.stash[ARTEFACTS] = []
     if not smoke:
         config.option.benchmark_only = True
@@ -68,6 +73,8 @@ def _refuse_together(config: pytest.Config) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make one test per phase and variant of the net that a benchmark compares."""
+    if "harness_cost" in metafunc.fixturenames:
+        _generate_costs(metafunc)
     if "cell" not in metafunc.fixturenames:
         return
     run = metafunc.config.stash.get(RUN, None)
@@ -76,10 +83,33 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("cell", [off], indirect=True)
         return
     phases = run.preset.phases if _model(metafunc.definition) in run.models else ()
+    # By size first: all cells of one size are measured together.
     params = [
-        pytest.param((phase, entry.name), id=f"{phase}-{entry.name}") for phase in phases for entry in run.variants
+        pytest.param((phase, entry.name, point), id="-".join(filter(None, (phase, entry.name, point))))
+        for point in (run.sweep.points if run.sweep else [""])
+        for phase in phases
+        for entry in run.variants
     ]
     metafunc.parametrize("cell", params, indirect=True)
+
+
+def _generate_costs(metafunc: pytest.Metafunc) -> None:
+    """Make a test for the harness's side, and one for the bare loop's, of each headline variant that has a loop."""
+    run = metafunc.config.stash.get(RUN, None)
+    if run is None:
+        off = pytest.param(None, None, marks=pytest.mark.skip("add --benchmark to time it"), id="off")
+        metafunc.parametrize(("harness_cost", "side"), [off], indirect=["harness_cost"])
+        return
+    from impls import registry
+
+    entries = [e for e in run.variants if e.variant.headline and registry.offers(e, "bare_loop")]
+    params = []
+    for entry in entries:
+        mark = pytest.mark.benchmark(group=f"harness cost, {entry.name}", timer=CLOCK)
+        params += [
+            pytest.param(entry.name, side, id=f"{entry.name}-{side}", marks=mark) for side in ("bare", "harness")
+        ]
+    metafunc.parametrize(("harness_cost", "side"), params, indirect=["harness_cost"])
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -87,11 +117,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     run = config.stash.get(RUN, None)
     if run is None:
         return
-    unwanted = [item for item in items if item.get_closest_marker("compares") and _model(item) not in run.models]
+    named = {Path(argument.partition("::")[0]).resolve() for argument in config.args}
+    unwanted = [
+        item
+        for item in items
+        if (item.get_closest_marker("compares") and _model(item) not in run.models)
+        or (item.get_closest_marker("measures_the_harness") and run.preset.name != "full" and item.path not in named)
+    ]
     for item in items:
         if isinstance(item, pytest.Function) and item.get_closest_marker("compares") and item not in unwanted:
-            phase, _ = _param(item)
-            item.add_marker(pytest.mark.benchmark(group=f"{_model(item)} {phase}", timer=CLOCK))
+            phase, _, point = _param(item)
+            group = " ".join(filter(None, (_model(item), phase, point)))
+            item.add_marker(pytest.mark.benchmark(group=group, timer=CLOCK))
             # A cell without times skips or fails for its own reason; pytest-benchmark need not complain as well.
             item.add_marker(pytest.mark.filterwarnings("ignore:Benchmark fixture was not used at all"))
     if unwanted:
@@ -126,14 +163,15 @@ def replay(request: pytest.FixtureRequest, cell: Param, benchmark: Any) -> Calla
     """Measure the net unless that was done, and return what replays this cell into pytest-benchmark."""
     config = request.config
     run = config.stash[RUN]
-    phase, variant = cell
+    phase, variant, point = cell
     model = _model(request.node)
-    if model not in {record["model"] for record in run.cells}:
-        _measure(request.session, run, model)
+    size = run.size(model, point)
+    if (model, size) not in {(record["model"], record["size"]) for record in run.cells}:
+        _measure(request.session, run, model, point)
     record = next(
         record
         for record in run.cells
-        if (record["model"], record["phase"], record["variant"]) == (model, phase, variant)
+        if (record["model"], record["size"], record["phase"], record["variant"]) == (model, size, phase, variant)
     )
     if record["status"] in ("not installed", "not implemented") or (model, variant) in run.left_out:
         pytest.skip(f"{record['status']}: {record['reason']}")
@@ -145,18 +183,45 @@ def replay(request: pytest.FixtureRequest, cell: Param, benchmark: Any) -> Calla
     return lambda: CLOCK.replay_into(benchmark)
 
 
-def _measure(session: pytest.Session, run: Run, model: str) -> None:
-    """Measure those variants of a net whose tests were selected (`-k`, node ids)."""
+@pytest.fixture
+def harness_cost(request: pytest.FixtureRequest) -> Any:
+    """What the harness costs a variant's two-layer step, measured when it is first asked for."""
+    run = request.config.stash[RUN]
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled():
+        run.display.open()
+        try:
+            return run.harness_cost(request.param)
+        finally:
+            run.display.close()
+
+
+@pytest.fixture
+def replay_rounds(benchmark: Any) -> Callable[[list[list[float]], int], None]:
+    """Return what replays rounds (seconds per step) that were blocks of so many steps into pytest-benchmark."""
+
+    def replay(rounds_s: list[list[float]], num_iterations: int) -> None:
+        CLOCK.load(rounds_s, num_iterations)
+        CLOCK.replay_into(benchmark)
+
+    return replay
+
+
+def _measure(session: pytest.Session, run: Run, model: str, point: str) -> None:
+    """Measure those variants of a net, at one point of the sweep, whose tests were selected (`-k`, node ids)."""
     selected = {
         _param(item)[1]
         for item in session.items
-        if isinstance(item, pytest.Function) and item.get_closest_marker("compares") and _model(item) == model
+        if isinstance(item, pytest.Function)
+        and item.get_closest_marker("compares")
+        and _model(item) == model
+        and _param(item)[2] == point
     }
     capture = session.config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled():
         run.display.open()
         try:
-            run.measure(model, [entry for entry in run.variants if entry.name in selected])
+            run.measure(model, [entry for entry in run.variants if entry.name in selected], run.changes(model, point))
         finally:
             run.display.close()
 

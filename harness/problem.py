@@ -39,9 +39,18 @@ class Problem:
         csv: str | None = None,
         num_batches: int | None = None,
         optimizer: str | None = None,
+        changes: Mapping[str, int] | None = None,
     ) -> "Problem":
-        """Make the problem of a model by name, with its own optimizer or another; ValueError for an unknown name."""
-        return cls(specs.get(model, size, optimizer=optimizer), seed, csv, num_batches)
+        """Make the problem of a model by name, with its own optimizer or another; ValueError for an unknown name.
+
+        `changes` are sizes that differ from the named ones (see `specs.get`).
+        """
+        return cls(specs.get(model, size, optimizer=optimizer, **(changes or {})), seed, csv, num_batches)
+
+    @property
+    def changes(self) -> dict[str, int]:
+        """Sizes that differ from the named ones."""
+        return {name: value for name, value in self.spec.request.items() if name in specs.size_names(self.spec.model)}
 
     @cached_property
     def params(self) -> dict[str, np.ndarray]:

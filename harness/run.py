@@ -1,22 +1,38 @@
 """One benchmark run: for each net, start workers, certify them, time those that passed, and keep everything."""
 
-import math
+import tempfile
 import threading
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from harness import certify, conventions, divergence, environment, pictures, programs, schedule, stats
+from harness import (
+    bare_loop,
+    ceilings,
+    certify,
+    conventions,
+    divergence,
+    doctor,
+    environment,
+    pictures,
+    programs,
+    records,
+    schedule,
+)
+from harness.ceilings import Ceiling
 from harness.certify import Certificate, Proof, Trajectory
+from harness.options import Sweep
 from harness.oracle import BOTH_PRECISIONS, Oracle
 from harness.presets import Preset
 from harness.problem import Problem
-from harness.programs import CALL_TIMEOUT_S
+from harness.programs import Launch
 from harness.progress import Display
+from harness.records import CONTROL, Timing
 from harness.results import SCHEMA_VERSION
+from harness.sampler import WorkerSampler
 from harness.workers import Worker, WorkerError, share_one_heap
 from impls import registry
 from impls.registry import Entry
@@ -26,7 +42,8 @@ ORACLE_S = {"two_layer": 2.0, "autoencoder": 4.0, "unet": 12.0}
 LAUNCH_S = {"two_layer": 4.0, "autoencoder": 4.0, "unet": 6.0}
 PROVE_S = {"two_layer": 1.0, "autoencoder": 1.5, "unet": 5.0}
 
-TIMED_PRECISION = "float32"
+CEILING_S = 2.0
+
 LEFT_OUT = "left out"
 """A cell's status until it is recorded as not timed: nothing is to be done for it."""
 
@@ -38,47 +55,34 @@ class Cell:
     Attributes:
         status, reason: as in the result document; "certified" only while the run goes on.
         explanation: of a refusal, a sentence per item.
-        stages: cold seconds by phase, then by stage.
+        failed_phase: in which it failed; None: before, or not at all.
+        facts: what its worker's runtime reported.
+        launches: the cold stages of each of its processes.
+        warm_stages: seconds by phase, then by stage, of a launch that found its compile cache filled.
+        ledger: by phase, what may have sped it up or slowed it down.
     """
 
     entry: Entry
     status: str
     reason: str | None = None
     explanation: list[str] = field(default_factory=list)
+    failed_phase: str | None = None
     worker: Worker | None = None
-    stages: dict[str, dict[str, float]] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+    launches: list[Launch] = field(default_factory=list)
+    warm_stages: dict[str, dict[str, float]] = field(default_factory=dict)
+    ledger: dict[str, dict[str, str]] = field(default_factory=dict)
     stderr_tail: str = ""
-    peak_memory_bytes: int | None = None
 
-    def fail(self, error: WorkerError) -> None:
+    def fail(self, error: WorkerError, phase: str | None = None) -> None:
         """Take the blame for what a worker did; the other cells go on."""
         self.status, self.reason, self.stderr_tail = error.status, error.reason, error.stderr_tail
+        self.failed_phase = phase
 
-
-@dataclass(frozen=True)
-class WorkerSampler:
-    """Lets the schedule take samples of one phase in a worker."""
-
-    worker: Worker
-    phase: str
-
-    def calibrate(self, min_block_s: float) -> tuple[int, float]:
-        """See `schedule.Sampler`."""
-        num_iterations, block_s = self.worker.call(
-            "calibrate", CALL_TIMEOUT_S, key="timed", phase=self.phase, min_block_s=min_block_s
-        )
-        return num_iterations, block_s
-
-    def sample(self, num_iterations: int, num_samples: int) -> list[schedule.Sample]:
-        """See `schedule.Sampler`."""
-        return self.worker.call(
-            "sample",
-            CALL_TIMEOUT_S,
-            key="timed",
-            phase=self.phase,
-            num_iterations=num_iterations,
-            num_samples=num_samples,
-        )
+    @property
+    def is_running(self) -> bool:
+        """Tell whether nothing has gone wrong with it so far."""
+        return self.status == "not timed" and self.worker is not None
 
 
 class Run:
@@ -96,6 +100,7 @@ class Run:
         pythons: interpreter per backend, where it is not this one.
         is_smoke_test: certify, and leave the timing out.
         left_out: (model, variant) that the preset has no time for.
+        sweep: the size that varies from group to group.
     """
 
     def __init__(
@@ -113,6 +118,7 @@ class Run:
         pythons: dict[str, str] | None = None,
         is_smoke_test: bool = False,
         left_out: Collection[tuple[str, str]] = (),
+        sweep: Sweep | None = None,
     ) -> None:
         self.preset = preset
         self.models = list(models)
@@ -126,9 +132,11 @@ class Run:
         self.pythons = pythons or {}
         self.is_smoke_test = is_smoke_test
         self.left_out = frozenset(left_out)
+        self.sweep = sweep
         self.started = datetime.now(UTC)
         self.environment = environment.describe(num_threads)
-        self.warnings = environment.warnings(num_threads)
+        self.findings = doctor.examine(num_threads, device)
+        self.warnings: list[str] = []
         if preset.shares_workers:
             self.warnings.append(
                 "cold stages: this preset runs all nets in one process per variant, so the import is one for all "
@@ -142,11 +150,13 @@ class Run:
         self.trajectories: list[Trajectory] = []
         self.conventions: dict[str, dict[str, Any]] = {}
         self.pictures: list[dict[str, Any]] = []
+        self.ceilings: dict[str, Ceiling] = {}
+        self.harness_costs: dict[str, bare_loop.Cost] = {}
         self._lock = threading.Lock()
         self._shared = ExitStack()
         self._shared_workers: dict[str, Worker] = {}
         for model in self.models:
-            self.display.expect(self._expected_s(model))
+            self.display.expect(self._expected_s(model) * (len(sweep.values) if sweep else 1))
 
     @property
     def id(self) -> str:
@@ -155,27 +165,53 @@ class Run:
 
     # ------------------------------------------------------------ one net
 
-    def measure(self, model: str, variants: Iterable[Entry] | None = None) -> None:
-        """Certify and time one net in all (or the given) variants.
+    def changes(self, model: str, point: str) -> dict[str, int]:
+        """Return the sizes of a net that a point of the sweep changes; none for ""."""
+        return self.sweep.changes(model, point) if self.sweep and point else {}
+
+    def size(self, model: str, point: str) -> str:
+        """Return what the size of a net is called at a point of the sweep."""
+        problem = Problem.of(model, self.preset.sizes[model], self.seed, changes=self.changes(model, point))
+        return problem.spec.size
+
+    def measure(
+        self, model: str, variants: Iterable[Entry] | None = None, changes: Mapping[str, int] | None = None
+    ) -> None:
+        """Certify and time one net in all (or the given) variants, of the preset's size or with `changes` to it.
 
         Raises:
             KeyboardInterrupt: after what was measured so far has been kept.
         """
-        problem = Problem.of(model, self.preset.sizes[model], self.seed, self.csv)
+        problem = Problem.of(model, self.preset.sizes[model], self.seed, self.csv, changes=changes)
         cells = [self._cell(model, entry) for entry in (self.variants if variants is None else variants)]
-        with ExitStack() as stack:
-            try:
-                self._certify(problem, cells, stack)
-                if self.is_smoke_test:
-                    self._record_untimed(problem, cells, "smoke test")
-                else:
-                    self._time(problem, cells, stack)
-            except KeyboardInterrupt:
-                self.interrupted = True
-                # The records were written phase by phase; what is still owed says so.
-                self._record_untimed(problem, cells, "the run was interrupted before")
-                self.close()
-                raise
+        timings = {phase: Timing() for phase in self.preset.phases}
+        try:
+            self._measure(problem, cells, timings)
+        except KeyboardInterrupt:
+            self.interrupted = True
+            self.close()
+            raise
+        finally:
+            self._record(problem, cells, timings)
+
+    def _measure(self, problem: Problem, cells: list[Cell], timings: dict[str, Timing]) -> None:
+        available = [cell for cell in cells if cell.status == "not timed"]
+        if not available:
+            return
+        with self._oracle(problem, self.preset.certified_starts) as oracle:
+            for number in range(1, self.preset.num_launches + 1):
+                with ExitStack() as processes:
+                    self._launch(problem, available, processes)
+                    self._prove_all(problem, oracle, available, certify.prove if number == 1 else certify.prove_again)
+                    if self.is_smoke_test:
+                        return
+                    self._time(problem, available, timings, processes)
+                    if number == self.preset.num_launches:
+                        self._take_pictures(problem, available, timings)
+                        self._measure_ceilings(problem, available)
+                    self._tear_down(available)
+        if self.preset.with_warm_cache:
+            self._launch_warm(problem, available)
 
     def check(self, model: str, optimizer: str | None = None) -> list[Cell]:
         """Certify one net without timing it. Returns the cells; the certificates are added to `certificates`.
@@ -193,6 +229,16 @@ class Run:
             self._prove_all(problem, oracle, cells)
         return cells
 
+    def harness_cost(self, variant: str) -> bare_loop.Cost:
+        """Measure once what the harness costs a variant's two-layer step."""
+        if variant not in self.harness_costs:
+            self.display.stage(f"two_layer: {variant} in a worker and in a bare loop", bare_loop.EXPECTED_S)
+            entry = next(entry for entry in self.variants if entry.name == variant)
+            self.harness_costs[variant] = bare_loop.measure(
+                entry, self.num_threads, self.device, self.seed, self.preset
+            )
+        return self.harness_costs[variant]
+
     def close(self) -> None:
         """End the workers that nets share."""
         self._shared_workers.clear()
@@ -200,44 +246,89 @@ class Run:
 
     def _expected_s(self, model: str) -> float:
         """Return about how long one net takes, for the progress display."""
-        launches = len(self.variants) + 1  # the control is launched too
-        seconds = ORACLE_S[model] + launches * LAUNCH_S[model] + len(self.variants) * PROVE_S[model]
-        return seconds + len(self.preset.phases) * self.preset.max_group_s
+        num_variants = len(self.variants)
+        launch_s = (num_variants + 1) * LAUNCH_S[model]  # the control is launched too
+        launch_s += num_variants * PROVE_S[model] + len(self.preset.phases) * self.preset.max_group_s
+        modes_s = len(self.preset.phases) * 2 * self.preset.max_mode_s if self.preset.num_mode_rounds else 0.0
+        return ORACLE_S[model] + self.preset.num_launches * launch_s + modes_s
 
     def _cell(self, model: str, entry: Entry) -> Cell:
         available = registry.availability(model, entry)
         if available.status != "available":
             return Cell(entry, available.status, available.reason)
         if (model, entry.name) in self.left_out:
-            reason = f"slow to start: left to --preset full, or --variants {entry.name}"
+            reason = f"left to --preset full, or --variants {entry.name}"
             return Cell(entry, LEFT_OUT, reason)
         return Cell(entry, "not timed")
 
-    # ------------------------------------------------------------ certificates
+    # ------------------------------------------------------------ launches
 
-    def _certify(self, problem: Problem, cells: list[Cell], stack: ExitStack) -> None:
-        """Launch a worker per cell, one after the other (their cold stages are timed), then prove them."""
+    def _launch(self, problem: Problem, cells: list[Cell], processes: ExitStack) -> None:
+        """Start a worker per cell, one after the other, since their cold stages are timed."""
         model = problem.spec.model
-        available = [cell for cell in cells if cell.status == "not timed"]
-        if not available:
-            return
-        oracle = stack.enter_context(self._oracle(problem, self.preset.certified_starts))
-        for number, cell in enumerate(available, 1):
-            self.display.stage(f"{model}: starting {cell.entry.name} ({number} of {len(available)})", LAUNCH_S[model])
+        running = [cell for cell in cells if cell.status == "not timed"]
+        for number, cell in enumerate(running, 1):
+            self.display.stage(f"{model}: starting {cell.entry.name} ({number} of {len(running)})", LAUNCH_S[model])
             try:
-                cell.worker = self._started_worker(cell.entry, cell.entry.name, stack)
-                cell.stages = programs.launch(cell.worker, problem)
-                cell.peak_memory_bytes = cell.worker.call("peak_memory_bytes")
+                cell.worker = self._started_worker(cell.entry, cell.entry.name, processes)
+                cell.facts = cell.worker.facts
+                cell.launches.append(programs.launch(cell.worker, problem))
                 self._read_conventions(cell.worker)
             except WorkerError as error:
                 cell.fail(error)
-        self._prove_all(problem, oracle, available)
+
+    def _launch_warm(self, problem: Problem, cells: list[Cell]) -> None:
+        """Launch what has a compile cache on disk twice more: one process fills it, and the next finds it filled."""
+        model = problem.spec.model
+        for cell in cells:
+            if cell.status != "not timed" or not cell.entry.variant.cache_env:
+                continue
+            self.display.stage(f"{model}: starting {cell.entry.name} with a filled compile cache", 2 * LAUNCH_S[model])
+            with tempfile.TemporaryDirectory(prefix="likeforlike-cache-", ignore_cleanup_errors=True) as cache:
+                try:
+                    for _ in ("fills", "finds"):
+                        with self._worker(cell.entry, cache) as worker:
+                            worker.start()
+                            cell.warm_stages = programs.launch(worker, problem).stages
+                except WorkerError as error:
+                    cell.warm_stages = {}
+                    self.warnings.append(f"{model}: {cell.entry.name} failed with a compile cache, {error.reason}")
+
+    def _tear_down(self, cells: list[Cell]) -> None:
+        """Let every net go, and note how long that takes. Workers that nets share live on."""
+        for cell in cells:
+            if cell.is_running and cell.worker is not None:
+                try:
+                    cell.launches[-1].teardown_s = cell.worker.call("close", key="timed")
+                except WorkerError as error:
+                    cell.fail(error)
+            cell.worker = None
 
     def _read_conventions(self, worker: Worker) -> None:
         """Ask a framework once what it takes for granted; nothing is timed meanwhile."""
         name = conventions.framework(worker.entry)
         if name not in self.conventions and registry.offers(worker.entry, "conventions"):
             self.conventions[name] = worker.call("conventions")
+
+    def _measure_ceilings(self, problem: Problem, cells: list[Cell]) -> None:
+        """Measure once per run what each framework makes of this machine; nothing else is timed meanwhile.
+
+        It takes memory, which must not show in the peak of a net that is yet to come in the same process.
+        """
+        if self.preset.shares_workers and problem.spec.model != self.models[-1]:
+            return
+        for cell in cells:
+            backend = cell.entry.backend
+            if backend in self.ceilings or not cell.is_running or not registry.offers(cell.entry, "ceilings"):
+                continue
+            assert cell.worker is not None
+            self.display.stage(f"measuring the machine with {cell.entry.name}", CEILING_S)
+            try:
+                self.ceilings[backend] = ceilings.measure(cell.worker, min_s=self.preset.min_ceiling_s)
+            except WorkerError as error:
+                cell.fail(error)
+
+    # ------------------------------------------------------------ certificates
 
     @contextmanager
     def _oracle(self, problem: Problem, starts: Collection[str]) -> Iterator[Oracle]:
@@ -253,15 +344,24 @@ class Run:
         shared = self._shared_workers.get(name)
         if shared is not None and shared.is_alive():
             return shared
-        python = {"python": self.pythons[entry.backend]} if entry.backend in self.pythons else {}
-        worker = Worker(entry, self.num_threads, self.device, **python)
+        worker = self._worker(entry)
         (self._shared if self.preset.shares_workers else stack).enter_context(worker)
         worker.start()
         if self.preset.shares_workers:
             self._shared_workers[name] = worker
         return worker
 
-    def _prove_all(self, problem: Problem, oracle: Oracle, cells: list[Cell]) -> None:
+    def _worker(self, entry: Entry, cache: str | None = None) -> Worker:
+        python = {"python": self.pythons[entry.backend]} if entry.backend in self.pythons else {}
+        return Worker(entry, self.num_threads, self.device, cache=cache, **python)
+
+    def _prove_all(
+        self,
+        problem: Problem,
+        oracle: Oracle,
+        cells: list[Cell],
+        prove: Callable[[Worker, Oracle], Proof] = certify.prove,
+    ) -> None:
         """Prove cells in two lanes side by side; nothing is timed meanwhile.
 
         Compilers keep one core busy each, so compiled variants have a lane of their own. All others compute on every
@@ -275,7 +375,7 @@ class Run:
                 with self._lock:
                     text = f"{problem.spec.model}: certifying {cell.entry.name} ({next(number)} of {len(provable)})"
                     self.display.stage(text, PROVE_S[problem.spec.model])
-                self._prove(problem, oracle, cell)
+                self._prove(problem, oracle, cell, prove)
 
         lanes = [[cell for cell in provable if (cell.entry.variant.mode == "compiled") is one] for one in (True, False)]
         pool = ThreadPoolExecutor(len(lanes))
@@ -290,14 +390,14 @@ class Run:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _prove(self, problem: Problem, oracle: Oracle, cell: Cell) -> None:
+    def _prove(self, problem: Problem, oracle: Oracle, cell: Cell, prove: Callable[[Worker, Oracle], Proof]) -> None:
         """Prove one cell, in its launched worker or, if it has none, in one for this proof alone."""
         try:
             with ExitStack() as own:
                 if cell.worker is None:
                     cell.worker = self._started_worker(cell.entry, cell.entry.name, own)
                     programs.launch(cell.worker, problem)
-                proof = certify.prove(cell.worker, oracle)
+                proof = prove(cell.worker, oracle)
                 if proof.failed:
                     cell.explanation = self._explain(problem, oracle, cell.worker, proof)
         except WorkerError as error:
@@ -307,8 +407,9 @@ class Run:
         if proof.failed:
             cell.status, cell.reason = "refused", describe_failures(proof.failed)
         with self._lock:
-            self.certificates += proof.certificates
-            self.trajectories += proof.trajectories
+            # Later launches prove again what the first has proven: only what they refute is news.
+            self.certificates += proof.certificates if prove == certify.prove else proof.failed
+            self.trajectories += proof.trajectories if prove == certify.prove else []
 
     def _explain(self, problem: Problem, oracle: Oracle, worker: Worker, proof: Proof) -> list[str]:
         """Say where a refused cell first differs; look at what precedes the first step if that has been left out."""
@@ -322,60 +423,93 @@ class Run:
 
     # ------------------------------------------------------------ times
 
-    def _time(self, problem: Problem, cells: list[Cell], stack: ExitStack) -> None:
-        proven = [cell for cell in cells if cell.status == "not timed"]
-        baseline = registry.baseline(cell.entry for cell in proven)
-        twin = self._launch_twin(problem, baseline, stack) if baseline is not None else None
-        for phase in self.preset.phases:
-            self._time_phase(problem, phase, cells, baseline, twin)
+    def _time(self, problem: Problem, cells: list[Cell], timings: dict[str, Timing], processes: ExitStack) -> None:
+        """Time every phase in one launch."""
+        running = [cell for cell in cells if cell.is_running]
+        for timing in timings.values():
+            timing.baseline = timing.baseline or registry.baseline(cell.entry for cell in running)
+        baseline = next(iter(timings.values())).baseline
+        twin = self._launch_twin(problem, baseline, processes) if baseline is not None else None
+        for phase, timing in timings.items():
+            self._time_phase(problem, phase, running, timing, twin)
             if self.interrupted:
                 raise KeyboardInterrupt
-        # The baseline first: it runs eagerly, and compiles nothing for a picture.
-        self._take_pictures(problem, sorted(proven, key=lambda cell: cell.entry != baseline))
 
-    def _launch_twin(self, problem: Problem, baseline: Entry, stack: ExitStack) -> Worker | None:
+    def _launch_twin(self, problem: Problem, baseline: Entry, processes: ExitStack) -> Worker | None:
         """Start the baseline once more, for the A/A control."""
         model = problem.spec.model
         self.display.stage(f"{model}: starting {baseline.name} again, as the control", LAUNCH_S[model])
         try:
-            twin = self._started_worker(baseline, CONTROL, stack)
+            twin = self._started_worker(baseline, CONTROL, processes)
             programs.launch(twin, problem)
         except WorkerError as error:
             self.warnings.append(f"{model}: no A/A control, {error.reason}")
             return None
         return twin
 
-    def _time_phase(
-        self, problem: Problem, phase: str, cells: list[Cell], baseline: Entry | None, twin: Worker | None
-    ) -> None:
-        model = problem.spec.model
-        proven = {cell.entry.name: cell for cell in cells if cell.status == "not timed" and cell.worker is not None}
-        samplers = {name: WorkerSampler(cell.worker, phase) for name, cell in proven.items() if cell.worker is not None}
+    def _time_phase(self, problem: Problem, phase: str, cells: list[Cell], timing: Timing, twin: Worker | None) -> None:
+        """Time one phase in one launch; in the first, also its latency and its steps with resident batches."""
+        model, preset = problem.spec.model, self.preset
+        workers = {cell.entry.name: cell.worker for cell in cells if cell.is_running and cell.worker is not None}
         if twin is not None:
-            samplers[CONTROL] = WorkerSampler(twin, phase)
-        watched = {name for name, cell in proven.items() if cell.entry.variant.headline}
+            workers[CONTROL] = twin
+        chosen = {name: timing.series(name)[0].num_iterations for name in workers if timing.series(name)}
+        samplers = {name: WorkerSampler(worker, phase, False, chosen.get(name, 0)) for name, worker in workers.items()}
         text = f"{model}: timing {phase}, {len(samplers)} workers in turn"
-        self.display.stage(text, self.preset.max_group_s)
+        is_first = not timing.launches
+        timing.launches.append(self._rounds(text, samplers, cells, phase, preset, timing))
+        for cell in cells:
+            if cell.is_running and cell.worker is not None:
+                cell.ledger[phase] = cell.worker.call("ledger", key="timed", phase=phase)
+        if not is_first or not preset.num_mode_rounds or self.interrupted:
+            return
+        few = replace(preset, min_rounds=1, max_rounds=preset.num_mode_rounds, max_group_s=preset.max_mode_s)
+        running = {cell.entry.name: cell.worker for cell in cells if cell.is_running and cell.worker is not None}
+        waiting = {name: WorkerSampler(worker, phase, waits=True) for name, worker in running.items()}
+        timing.latency = self._rounds(f"{model}: latency of {phase}", waiting, cells, phase, few, timing)
+        if self.interrupted:
+            return
+        for worker in running.values():
+            worker.call("place", key="timed")
+        resident = {name: WorkerSampler(worker, f"resident {phase}") for name, worker in running.items()}
+        timing.resident = self._rounds(f"{model}: {phase}, batches resident", resident, cells, phase, few, timing)
+
+    def _rounds(
+        self,
+        text: str,
+        samplers: dict[str, WorkerSampler],
+        cells: list[Cell],
+        phase: str,
+        preset: Preset,
+        timing: Timing,
+    ) -> schedule.Measurement:
+        """Go through the rounds of a schedule; cells whose workers fail take the blame."""
+        self.display.stage(text, preset.max_group_s)
 
         def on_round(num_rounds: int, fraction: float) -> None:
             self.display.update(f"{text}, {num_rounds} rounds taken", fraction)
 
-        measurement = schedule.measure(
-            samplers, baseline.name if baseline else "", watched, self.preset, self.seed, on_round
-        )
-        self.interrupted = measurement.stopped_by == "interrupted"
+        watched = {cell.entry.name for cell in cells if cell.entry.variant.headline}
+        baseline = timing.baseline.name if timing.baseline else ""
+        statistic = timing.statistic if timing.launches else None
+        measurement = schedule.measure(samplers, baseline, watched, preset, self.seed, on_round, statistic)
+        self.interrupted = self.interrupted or measurement.stopped_by == "interrupted"
+        by_name = {cell.entry.name: cell for cell in cells}
         for name, error in measurement.failures.items():
             if not isinstance(error, WorkerError):
                 raise error
-            if name in proven:
-                proven[name].fail(error)
-        self._record_phase(problem, phase, cells, baseline, measurement)
+            if name in by_name:
+                by_name[name].fail(error, phase)
+        return measurement
 
-    def _take_pictures(self, problem: Problem, proven: list[Cell]) -> None:
+    def _take_pictures(self, problem: Problem, cells: list[Cell], timings: dict[str, Timing]) -> None:
+        """Let some headline variants train: the baseline first, since it runs eagerly and compiles nothing for it."""
         num_steps = self.preset.num_picture_steps.get(problem.spec.model)
-        headline = [c for c in proven if c.status == "not timed" and c.entry.variant.headline and c.worker is not None]
+        baseline = next(iter(timings.values())).baseline
+        headline = [cell for cell in cells if cell.is_running and cell.entry.variant.headline]
         if not num_steps or not headline:
             return
+        headline.sort(key=lambda cell: cell.entry != baseline)
         self.display.stage(f"{problem.spec.model}: training for the pictures", ORACLE_S[problem.spec.model])
         for cell in headline[: self.preset.num_pictures[problem.spec.model]]:
             assert cell.worker is not None
@@ -388,106 +522,40 @@ class Run:
 
     # ------------------------------------------------------------ records
 
-    def _record_phase(
-        self,
-        problem: Problem,
-        phase: str,
-        cells: list[Cell],
-        baseline: Entry | None,
-        measurement: schedule.Measurement,
-    ) -> None:
-        spec, statistic = problem.spec, measurement.statistic
-        series = measurement.series
-        reference = series[baseline.name].rounds_s if baseline is not None and baseline.name in series else []
-        control = None
-        noise = None
-        if CONTROL in series and baseline is not None:
-            noise = stats.paired_ratio(series[CONTROL].rounds_s, reference, statistic)
-            control = {
-                "variant": baseline.name,
-                "num_iterations": series[CONTROL].num_iterations,
-                "rounds_s": series[CONTROL].rounds_s,
-                **_ratio_record(noise),
-            }
-        self.groups.append(
-            {
-                "model": spec.model,
-                "size": spec.size,
-                "batch_size": spec.batch_size,
-                "phase": phase,
-                "precision": TIMED_PRECISION,
-                "num_params": spec.num_params,
-                "flops": spec.flops[phase],
-                "baseline": baseline.name if baseline is not None else None,
-                "statistic": statistic,
-                "num_rounds": measurement.num_rounds,
-                "stopped_by": measurement.stopped_by,
-                "control": control,
-            }
-        )
-        for cell in cells:
-            record = self._record(problem, phase, cell)
-            taken = series.get(cell.entry.name)
-            if taken is not None and taken.rounds_s:
-                record |= _timed_record(taken, reference, statistic, noise, cell.entry == baseline)
-                if cell.status == "not timed":
-                    record["status"] = "timed"
-            elif cell.status == "not timed":
-                record["reason"] = "the run was interrupted before"
-            self.cells.append(record)
+    def _record(self, problem: Problem, cells: list[Cell], timings: dict[str, Timing]) -> None:
+        """Keep what was measured of a net, whether or not it was finished."""
+        for phase, timing in timings.items():
+            found = [self._cell_record(problem, phase, cell, timing) for cell in cells]
+            if timing.launches:
+                timed = [record for record in found if record["step_time_s"] is not None]
+                self.groups.append(records.group_record(problem, phase, timing, timed))
+            self.cells += found
 
-    def _record_untimed(self, problem: Problem, cells: list[Cell], reason: str) -> None:
-        """Record the phases that have no record yet, and why."""
-        done = {(cell["model"], cell["phase"]) for cell in self.cells}
-        for phase in self.preset.phases:
-            if (problem.spec.model, phase) not in done:
-                for cell in cells:
-                    record = self._record(problem, phase, cell)
-                    if cell.status == "not timed":
-                        record["reason"] = reason
-                    self.cells.append(record)
-
-    def _record(self, problem: Problem, phase: str, cell: Cell) -> dict[str, Any]:
-        """Return a cell's record without times."""
-        facts = cell.worker.facts if cell.worker is not None else {}
-        variant = cell.entry.variant
-        status = "not timed" if cell.status == LEFT_OUT else cell.status
-        return {
-            "model": problem.spec.model,
-            "size": problem.spec.size,
-            "batch_size": problem.spec.batch_size,
-            "phase": phase,
-            "variant": variant.name,
-            "backend": cell.entry.backend,
-            "lane": variant.lane,
-            "mode": variant.mode,
-            "headline": variant.headline,
-            "precision": TIMED_PRECISION,
-            "device": facts.get("device", self.device),
-            "status": status,
-            "reason": cell.reason,
+    def _cell_record(self, problem: Problem, phase: str, cell: Cell, timing: Timing) -> dict[str, Any]:
+        record = records.untimed_cell(problem, phase, cell.entry, self.device, cell.facts)
+        record |= {
             "explanation": cell.explanation,
-            "stages": cell.stages.get(phase),
-            "num_iterations": None,
-            "rounds_s": [],
-            "step_time_s": None,
-            "step_time_low_s": None,
-            "step_time_high_s": None,
-            "ratio": None,
-            "ratio_low": None,
-            "ratio_high": None,
-            "verdict": None,
-            "autocorrelation": None,
-            "is_steady": None,
-            "num_contaminated": 0,
-            "peak_memory_bytes": cell.peak_memory_bytes,
-            "versions": facts.get("versions", {}),
-            "flags": facts.get("flags", {}),
+            "ledger": cell.ledger.get(phase, {}),
+            "warm_stages": cell.warm_stages.get(phase),
             "stderr_tail": cell.stderr_tail,
+            **records.launch_record(cell.launches, phase),
         }
+        is_timed = bool(timing.series(cell.entry.name)) and not self.is_smoke_test
+        if is_timed:
+            record |= records.timed_record(cell.entry.name, timing, record["launches"])
+        if cell.status == LEFT_OUT:
+            record["reason"] = cell.reason
+        elif is_timed and (cell.status == "not timed" or cell.failed_phase not in (phase, None)):
+            record["status"] = "timed"
+        elif cell.status == "not timed":
+            record["reason"] = "smoke test" if self.is_smoke_test else "the run was interrupted before"
+        else:
+            record |= {"status": cell.status, "reason": cell.reason}
+        return record
 
     def block(self) -> dict[str, Any]:
         """Return the block `likeforlike` of the result document, as far as the run has come."""
+        roof = ceilings.best(list(self.ceilings.values())) if self.ceilings else None
         return {
             "schema_version": SCHEMA_VERSION,
             "run": {
@@ -502,60 +570,30 @@ class Run:
                 "command": self.command,
                 "models": self.models,
                 "variants": [entry.name for entry in self.variants],
+                "sweep": {"parameter": self.sweep.parameter, "values": list(self.sweep.values)} if self.sweep else None,
                 "warnings": self.warnings,
             },
             "environment": {
                 **self.environment,
                 "load_at_end": environment.load_average(),
             },
-            "groups": self.groups,
+            "doctor": [finding.as_dict() for finding in self.findings],
+            "ceilings": [ceiling.as_dict() for ceiling in self.ceilings.values()],
+            "roof": roof.as_dict() if roof else None,
+            "groups": [
+                {**group, "bytes_per_s": roof.bandwidth(group["bytes"]).per_s if roof else None}
+                for group in self.groups
+            ],
+            "harness_cost": [
+                {"variant": variant, **records.ratio_record(cost.ratio), "launches_agree": cost.ratio.agree}
+                for variant, cost in self.harness_costs.items()
+            ],
             "cells": self.cells,
             "certificates": [certificate.as_dict() for certificate in self.certificates],
             "trajectories": [trajectory.as_dict() for trajectory in self.trajectories],
             "conventions": conventions.rows(self.conventions),
             "pictures": self.pictures,
         }
-
-
-CONTROL = "A/A control"
-"""Name of the baseline's twin among a group's samplers; no variant can be called so."""
-
-
-def _ratio_record(ratio: stats.Ratio | None) -> dict[str, float | None]:
-    if ratio is None:
-        return {"ratio": None, "ratio_low": None, "ratio_high": None}
-    return {"ratio": ratio.ratio, "ratio_low": ratio.low, "ratio_high": ratio.high}
-
-
-def _timed_record(
-    series: schedule.Series,
-    reference: list[list[float]],
-    statistic: stats.Statistic,
-    noise: stats.Ratio | None,
-    is_baseline: bool,
-) -> dict[str, Any]:
-    """Return what the samples of one cell say."""
-    step_time_s, low_s, high_s = stats.median_interval(series.rounds_s, statistic)
-    per_round = [stats.summary_of_round(samples, statistic) for samples in series.rounds_s]
-    record: dict[str, Any] = {
-        "num_iterations": series.num_iterations,
-        "rounds_s": series.rounds_s,
-        "step_time_s": step_time_s,
-        "step_time_low_s": low_s,
-        "step_time_high_s": high_s,
-        "is_steady": stats.is_steady([math.log(value) for value in per_round]),
-        "num_contaminated": stats.num_contaminated(series.samples),
-    }
-    if is_baseline:
-        return record | {"ratio": 1.0, "ratio_low": 1.0, "ratio_high": 1.0, "verdict": "baseline"}
-    if not reference:
-        return record
-    ratio = stats.paired_ratio(series.rounds_s, reference, statistic)
-    return record | {
-        **_ratio_record(ratio),
-        "autocorrelation": ratio.autocorrelation,
-        "verdict": stats.verdict(ratio, noise),
-    }
 
 
 def describe_failures(failed: list[Certificate]) -> str:

@@ -4,6 +4,7 @@ Drift of the machine then hits all variants alike, and the ratio within a round 
 are in docs/measuring.md).
 """
 
+import math
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -16,10 +17,18 @@ from harness.presets import Preset
 
 LOOK_EVERY = 6
 """Rounds between two looks at the stopping rule: each look is another chance to stop on a lucky streak."""
-TARGET_HALF_WIDTH = 0.02
-"""Stop when the interval of every watched log-ratio is at most this far on either side."""
+TARGET_HALF_WIDTH = stats.MARGIN / 2
+"""Stop when the interval of every watched log-ratio is at most this far on either side. One that reached as far as the
+margin could neither lie within it nor beyond it."""
+WARMUP_S = 0.01
+"""At the start of a visit the caches hold another worker's data, and threads are not yet where they will stay."""
+SHORTEST_VISIT_S = 0.03
+"""Where rounds are summed up by their minimum, it takes so long to catch a block that nothing disturbs."""
+REHEARSAL_S = 0.25
+MAX_NUM_REHEARSED = 20
 
-Sample = tuple[float, float, int]
+Sample = tuple[float, float, int, float]
+"""Wall seconds, CPU seconds, involuntary switches, seconds until the last call returned."""
 
 
 class Sampler(Protocol):
@@ -29,7 +38,7 @@ class Sampler(Protocol):
         """Return (steps per block, seconds of one block)."""
 
     def sample(self, num_iterations: int, num_samples: int) -> list[Sample]:
-        """Return wall seconds, CPU seconds and involuntary switches of `num_samples` blocks."""
+        """Run one untimed block; return wall seconds, CPU seconds and involuntary switches of `num_samples` more."""
 
 
 @dataclass
@@ -38,7 +47,7 @@ class Series:
 
     Attributes:
         num_iterations: steps in one block.
-        block_s: seconds of one block at calibration.
+        block_s: seconds of one block that nothing disturbs, from calibration.
         rounds_s: seconds per step, one list of samples per round.
         samples: all of them as the worker gave them.
     """
@@ -72,6 +81,7 @@ def measure(
     preset: Preset,
     seed: int,
     on_round: Callable[[int, float], None],
+    statistic: stats.Statistic | None = None,
 ) -> Measurement:
     """Take rounds over all samplers.
 
@@ -82,6 +92,7 @@ def measure(
         preset: rounds, samples, block length and time cap.
         seed: of the shuffling.
         on_round: called after each round with the number of rounds taken and the estimated fraction done.
+        statistic: what sums up a round, if an earlier launch has chosen it.
 
     Ctrl-C ends the rounds; what was measured is returned with `stopped_by="interrupted"`.
     """
@@ -92,11 +103,12 @@ def measure(
     try:
         for name, sampler in samplers.items():
             try:
-                series[name] = Series(*sampler.calibrate(preset.min_block_s))
+                series[name] = _calibrated(sampler, preset.min_block_s)
             except Exception as error:
                 failures[name] = error
-        measurement.statistic = _statistic(series)
-        num_samples = preset.num_samples if measurement.statistic == "min" else preset.num_long_samples
+        # One for the whole group, chosen before any round is taken: a ratio compares like with like.
+        measurement.statistic = statistic or stats.choose_statistic(_typical_block_s(series))
+        num_samples = _num_samples(measurement, preset)
         started = time.monotonic()
         while measurement.num_rounds < preset.max_rounds and series.keys() - failures.keys():
             _take_round(samplers, measurement, num_samples, order)
@@ -117,12 +129,29 @@ def measure(
     return measurement
 
 
-def _statistic(series: Mapping[str, Series]) -> Literal["min", "median"]:
-    """Choose one statistic for the whole group, before any round is taken: a ratio compares like with like.
+def _calibrated(sampler: Sampler, min_block_s: float) -> Series:
+    """Choose the steps in one block from more than one block, which a disturbance may have made to look long.
 
-    The typical block decides, so that one slow variant does not cost the others their better statistic.
+    The sampler's own choice is multiplied, because a program may take several steps at a call.
     """
-    return stats.choose_statistic(median(s.block_s for s in series.values()) if series else 0.0)
+    num_iterations, block_s = sampler.calibrate(min_block_s)
+    num_rehearsed = min(int(REHEARSAL_S / block_s), MAX_NUM_REHEARSED)
+    if num_rehearsed:
+        block_s = min(wall_s for wall_s, *_ in sampler.sample(num_iterations, num_rehearsed))
+    factor = max(round(min_block_s / block_s), 1)
+    return Series(factor * num_iterations, factor * block_s)
+
+
+def _typical_block_s(series: Mapping[str, Series]) -> float:
+    """Return the median variant's block: one slow variant does not cost the others their better statistic."""
+    return median(taken.block_s for taken in series.values()) if series else math.inf
+
+
+def _num_samples(measurement: Measurement, preset: Preset) -> int:
+    """Return the blocks of a visit, the same for the whole group: a minimum falls with their number."""
+    if measurement.statistic == "median":
+        return preset.num_long_samples
+    return max(preset.num_samples, math.ceil(SHORTEST_VISIT_S / _typical_block_s(measurement.series)))
 
 
 def _take_round(
@@ -132,14 +161,16 @@ def _take_round(
     order.shuffle(names)
     taken: dict[str, list[Sample]] = {}
     for name in names:
+        series = measurement.series[name]
+        num_warmup = max(math.ceil(WARMUP_S / series.block_s) - 1, 0)  # a sampler runs one untimed block itself
         try:
-            taken[name] = samplers[name].sample(measurement.series[name].num_iterations, num_samples)
+            taken[name] = samplers[name].sample(series.num_iterations, num_warmup + num_samples)[num_warmup:]
         except Exception as error:
             measurement.failures[name] = error
     # A round counts only as a whole: an interrupt before this line leaves no half round behind.
     for name, samples in taken.items():
         series = measurement.series[name]
-        series.rounds_s.append([wall_s / series.num_iterations for wall_s, _, _ in samples])
+        series.rounds_s.append([wall_s / series.num_iterations for wall_s, *_ in samples])
         series.samples += samples
     measurement.num_rounds += 1
 

@@ -10,13 +10,15 @@ import itertools
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 Statistic = Literal["min", "median"]
+Launch = tuple[Sequence[Sequence[float]], Sequence[Sequence[float]]]
+"""Rounds of a variant and of the baseline: round → samples, seconds per step."""
 Verdict = Literal["faster", "slower", "no difference shown", "too wide to say"]
 
-LONGEST_BLOCK_FOR_MIN_S = 3e-3
+LONGEST_BLOCK_FOR_MIN_S = 5e-3
 MIN_NUM_ROUNDS = 6
 """Five values give no 95 % interval of the median: all five lie on one side of it once in 16 times."""
 MARGIN = 0.02
@@ -56,6 +58,19 @@ class Ratio:
         if self.ratio is None or self.low is None or self.high is None:
             return None
         return max(math.log(self.high / self.ratio), math.log(self.ratio / self.low))
+
+
+@dataclass(frozen=True)
+class LaunchedRatio(Ratio):
+    """A ratio over several launches, each with processes of its own; usable wherever a `Ratio` is.
+
+    Attributes:
+        agree: whether the launches could not be told apart (see `launches_agree`); None with fewer than two.
+        launches: each one's own ratio.
+    """
+
+    agree: bool | None
+    launches: tuple[Ratio, ...]
 
 
 # ---------------------------------------------------------------- one round
@@ -162,17 +177,42 @@ def paired_ratio(
         baseline_rounds_s: the baseline's.
         statistic: sums up a round.
     """
-    log_ratios = tuple(
-        math.log(summary_of_round(samples, statistic) / summary_of_round(baseline_samples, statistic))
-        for samples, baseline_samples in zip(rounds_s, baseline_rounds_s, strict=False)
-        if samples and baseline_samples
+    return _ratio(
+        tuple(
+            math.log(summary_of_round(samples, statistic) / summary_of_round(baseline_samples, statistic))
+            for samples, baseline_samples in zip(rounds_s, baseline_rounds_s, strict=False)
+            if samples and baseline_samples
+        )
     )
+
+
+def _ratio(log_ratios: tuple[float, ...]) -> Ratio:
     if not log_ratios:
         return Ratio(None, None, None, (), None)
     interval = sign_test_interval(log_ratios)
     low, high = (math.exp(interval[0]), math.exp(interval[1])) if interval else (None, None)
-    autocorrelation = lag1_autocorrelation(log_ratios)
-    return Ratio(math.exp(statistics.median(log_ratios)), low, high, log_ratios, autocorrelation)
+    return Ratio(math.exp(statistics.median(log_ratios)), low, high, log_ratios, lag1_autocorrelation(log_ratios))
+
+
+def over_launches(launches: Sequence[Launch], statistic: Statistic) -> LaunchedRatio:
+    """Return the ratio over several launches; with one launch it is that of `paired_ratio`.
+
+    Two processes of one program may differ for as long as they live, by where their memory lies, for example, and no
+    interval over the rounds of one launch can see it. Launches that agree are pooled: the interval is that of all their
+    rounds. Where they differ, the interval goes from the lowest end of any launch's own to the highest, and the ratio
+    is the median of all rounds still.
+
+    Args:
+        launches: for each, the rounds of the variant and of the baseline, as `paired_ratio` takes them.
+        statistic: sums up a round.
+    """
+    ratios = tuple(paired_ratio(*launch, statistic) for launch in launches)
+    pooled = _ratio(tuple(itertools.chain.from_iterable(ratio.log_ratios for ratio in ratios)))
+    agree = launches_agree([ratio.log_ratios for ratio in ratios])
+    if agree is False:
+        reached = [bound for ratio in ratios for bound in (ratio.low, ratio.ratio, ratio.high) if bound is not None]
+        pooled = replace(pooled, low=min(reached), high=max(reached))
+    return LaunchedRatio(**vars(pooled), agree=agree, launches=ratios)
 
 
 # ---------------------------------------------------------------- may the rounds be trusted?
@@ -186,6 +226,29 @@ def lag1_autocorrelation(values: Sequence[float]) -> float | None:
     deviations = [value - mean for value in values]
     products = sum(a * b for a, b in itertools.pairwise(deviations))
     return products / sum(deviation**2 for deviation in deviations)
+
+
+def launches_agree(log_ratios: Sequence[Sequence[float]]) -> bool | None:
+    """Tell whether the Kruskal–Wallis test cannot tell launches apart at 5 %.
+
+    So of launches that do not differ, one group in twenty is said to, which makes its interval wider and no claim
+    wrong. At 1 %, or with a margin below which launches always agree, intervals over launches that do differ covered
+    less (docs/measuring.md).
+
+    Args:
+        log_ratios: launch → round → log ratio.
+
+    Returns:
+        None with fewer than two launches that have rounds.
+    """
+    from scipy.stats import kruskal  # here, because importing it takes longer than most commands
+
+    launches = [values for values in log_ratios if values]
+    if len(launches) < 2:
+        return None
+    if len(set(itertools.chain.from_iterable(launches))) == 1:
+        return True  # the test has no ranks to compare
+    return bool(kruskal(*launches).pvalue > 0.05)
 
 
 def is_steady(log_values: Sequence[float], tolerance: float = MARGIN) -> bool | None:
@@ -218,14 +281,18 @@ def is_steady(log_values: Sequence[float], tolerance: float = MARGIN) -> bool | 
 
 
 def noise_floor(control: Ratio | None, margin: float = MARGIN) -> float:
-    """Return how far from 1 this run cannot tell a ratio from 1, as |log|: the far end of the A/A control's interval.
+    """Return how far from 1 this run cannot tell a ratio from 1, as |log|.
 
-    The control's true ratio is 1, so what its interval reaches is what this machine feigned in this run, a difference
-    between two processes of the same program included. Without a control's interval: the equivalence margin.
+    It is the far end of the A/A control's interval: its true ratio is 1, so what the interval reaches is what this
+    machine feigned in this run. With one launch, or without a control's interval, it is at least the equivalence
+    margin: two processes of one program differ by a percent or two for as long as they live, and a single control is
+    too few to say how far the others are off. Several launches show it in the interval itself.
     """
     if control is None or control.low is None or control.high is None:
         return math.log1p(margin)
-    return max(abs(math.log(control.low)), abs(math.log(control.high)))
+    reach = max(abs(math.log(control.low)), abs(math.log(control.high)))
+    has_several_launches = isinstance(control, LaunchedRatio) and control.agree is not None
+    return reach if has_several_launches else max(reach, math.log1p(margin))
 
 
 def verdict(ratio: Ratio, control: Ratio | None, margin: float = MARGIN) -> Verdict:
@@ -237,8 +304,8 @@ def verdict(ratio: Ratio, control: Ratio | None, margin: float = MARGIN) -> Verd
     2. "no difference shown": the whole interval lies within [1 / (1 + margin), 1 + margin].
     3. "too wide to say": all else, an interval that could not be formed included.
 
-    So a difference below the margin is still reported when this run could resolve it, and an interval that reaches into
-    what the control feigned is never a claim.
+    So a difference below the margin is still reported when several launches could resolve it, and an interval that
+    reaches into what the control feigned is never a claim.
     """
     if ratio.ratio is None or ratio.low is None or ratio.high is None:
         return "too wide to say"

@@ -29,19 +29,34 @@ def point_latest_at(folder: Path) -> None:
 
 
 def headline(block: dict[str, Any]) -> Iterator[str]:
-    """Yield the lines of a table: one group per net and phase, fastest first, each with its ratio and verdict."""
+    """Yield the lines of a table: a group per net, size and phase; in it the as-written lane, and apart the tuned one.
+
+    A lane has its fastest variant first, each with its ratio and verdict.
+    """
     for group in block["groups"]:
-        cells = [cell for cell in block["cells"] if (cell["model"], cell["phase"]) == (group["model"], group["phase"])]
-        timed = [cell for cell in cells if cell["status"] == "timed"]
+        cells = [cell for cell in block["cells"] if _place(cell) == _place(group)]
         yield f"{group['model']} ({group['size']}), {group['phase']}, ratio to {group['baseline']}"
-        for cell in sorted(timed, key=lambda cell: cell["step_time_s"]):
-            yield f"  {cell['variant']:<22}{_time(cell['step_time_s'])}  {_ratio(cell)}  {cell['verdict'] or ''}"
+        for lane in ("as-written", "tuned"):
+            timed = [cell for cell in cells if cell["status"] == "timed" and cell["lane"] == lane]
+            if timed and lane == "tuned":
+                yield "  tuned:"
+            for cell in sorted(timed, key=lambda cell: cell["step_time_s"]):
+                yield f"  {cell['variant']:<22}{_time(cell['step_time_s'])}  {_ratio(cell)}  {_verdict(cell)}"
         for cell in cells:
             if cell["status"] != "timed":
                 yield f"  {cell['variant']:<22}{cell['status']}: {cell['reason']}"
     certificates = block["certificates"]
     failed = sum(not certificate["passed"] for certificate in certificates)
     yield f"certificates: {len(certificates) - failed} passed, {failed} failed"
+
+
+def _place(entry: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(entry[key] for key in ("model", "size", "batch_size", "phase", "precision"))
+
+
+def _verdict(cell: dict[str, Any]) -> str:
+    notes = ["launches disagree"] if cell["launches_agree"] is False else []
+    return ", ".join([cell["verdict"] or "", *notes]).removeprefix(", ")
 
 
 def _time(seconds: float) -> str:

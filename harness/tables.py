@@ -1,13 +1,17 @@
-"""What `python -m harness` prints: cells, certificates, mutants and conventions, as tables for a terminal."""
+"""What `python -m harness` prints: cells, certificates, mutants, conventions and the doctor's findings, as tables."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from rich.box import SIMPLE
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Column, Table
 
+from harness import doctor
 from harness.certify import Certificate
+from harness.compare import Comparison, Estimate, GroupChange, StatusChange
 from harness.mutation import Verdict
 from harness.run import Cell
 from impls import registry, specs
@@ -122,6 +126,74 @@ def print_conventions(rows: Sequence[Mapping[str, Any]]) -> None:
     for row in rows:
         table.add_row(row["subject"], *(str(row["values"].get(name, "–")) for name in frameworks))
     _print(table, [])
+
+
+def print_findings(findings: Sequence[doctor.Finding]) -> None:
+    """Print the doctor's findings, warnings first, and how many there are of each kind."""
+    table = Table("", Column("check", no_wrap=True), "found, and what to do", "blurs", box=SIMPLE)
+    for status in get_args(doctor.Status):
+        for finding in findings:
+            if finding.status == status:
+                text = finding.found if finding.remedy is None else f"{finding.found}\n→ {finding.remedy}"
+                table.add_row(status, finding.check, escape(text), ", ".join(finding.affects))
+        table.add_section()
+    num = {status: sum(finding.status == status for finding in findings) for status in get_args(doctor.Status)}
+    plural = "" if num["warning"] == 1 else "s"
+    _print(table, [f"{num['warning']} warning{plural}, {num['fine']} fine, {num['unknown']} unknown"])
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """Print what became of each ratio, worst first, and what helps to judge it; at the end one sentence."""
+    columns = "phase", "variant", "ratio", "change", "95 % interval", "verdict"
+    table = Table("net", *(Column(title, no_wrap=True) for title in columns), box=SIMPLE)
+    rows = [(group, change) for group in comparison.groups for change in group.changes]
+    for group, change in sorted(rows, key=lambda row: -row[1].ratio.change.value):
+        place, ratio = group.place, change.ratio
+        table.add_row(
+            f"{place.model} {place.size}/{place.batch_size}",
+            place.phase,
+            change.variant,
+            f"{ratio.old.value:.2f} → {ratio.new.value:.2f}",
+            f"{ratio.change.value:.2f}×",
+            _interval(ratio.change),
+            change.verdict,
+        )
+    lines = [f"not the same: {difference}" for difference in comparison.differences]
+    lines += [f"another version: {difference}" for difference in comparison.versions]
+    lines += [line for group in comparison.groups for line in _group_lines(group)]
+    lines += _status_lines(comparison.statuses)
+    lines += [f"--fail-if {text}: {cell}" for text, cells in comparison.failures.items() for cell in cells]
+    _print(table, [*lines, comparison.answer])
+
+
+def _group_lines(group: GroupChange) -> list[str]:
+    times, baseline = group.baseline_time_s, group.baseline
+    if times is None:
+        return [f"{group.place}: no baseline was timed in both runs, so no ratios are compared"]
+    ms = [f"{1e3 * time_s.value:.4g} ms" for time_s in (times.old, times.new)]
+    lines = [
+        f"{group.place}: no change below {math.expm1(group.noise_floor):.1%} is claimed; the baseline {baseline} took "
+        f"{ms[0]}, now {ms[1]}, {_interval(times.change)} times as long (the machine's own changes included)"
+    ]
+    if group.is_rebased:
+        lines.append(f"{group.place}: one run had another baseline, so its ratios were taken anew, to {baseline}")
+    if group.moved is not None:
+        lines.append(f"{group.place}: all became {group.moved} together: more likely the baseline {baseline} changed")
+    return lines
+
+
+def _status_lines(statuses: Sequence[StatusChange]) -> list[str]:
+    variants: dict[str, list[str]] = {}
+    for one in statuses:
+        reason = f" ({one.reason})" if one.reason else ""
+        variants.setdefault(f"{one.place}: {one.old} before, now {one.new}{reason}", []).append(one.variant)
+    return [f"{text}: {', '.join(names)}" for text, names in variants.items()]
+
+
+def _interval(estimate: Estimate) -> str:
+    if estimate.low is None or estimate.high is None:
+        return "too few rounds"
+    return f"{estimate.low:.3f} to {estimate.high:.3f}"
 
 
 def _print(table: Table, lines: Iterable[str]) -> None:

@@ -6,9 +6,12 @@
 
 import contextlib
 import ctypes
+import dataclasses
 import gc
 import importlib
 import importlib.abc
+import itertools
+import math
 import os
 import resource
 import signal
@@ -16,7 +19,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -104,14 +108,37 @@ def hide(names: Collection[str]) -> None:
     sys.meta_path[:] = [Hiding(finder, names) for finder in sys.meta_path if hasattr(finder, "find_spec")]
 
 
+@dataclass(frozen=True)
+class Calls:
+    """What a phase of a program calls: a method, with arguments (prepared batches, or stacks of them) in turn.
+
+    Attributes:
+        num_steps: training steps of one call.
+    """
+
+    method: str
+    function: Callable[[Any], Any]
+    arguments: list[Any]
+    num_steps: int = 1
+
+
+@dataclass
+class Opened:
+    """A program that `open` built, with what it has recorded for the certificate and not yet handed over."""
+
+    program: Any
+    spec: Any
+    batches: list[Any]
+    calls: dict[str, Calls]
+    traces: dict[str, np.ndarray]
+    num_taken: int = 0  # training steps, as far as they are followed
+
+
 class Worker:
     """The calls that a parent can make; one instance per process. `key` names a program that `open` built."""
 
     def __init__(self) -> None:
-        self.programs: dict[str, Any] = {}
-        self.batches: dict[str, list[Any]] = {}
-        self.specs: dict[str, Any] = {}
-        self.traces: dict[str, np.ndarray] = {}
+        self.opened: dict[str, Opened] = {}
         self.implementations: dict[str, Any] = {}
 
     def start(
@@ -123,8 +150,11 @@ class Worker:
         cpus: list[int] | None,
         env: dict[str, str],
         scratch: str,
+        cache: str | None,
     ) -> dict[str, Any]:
         """The stage `import`: block the other frameworks, set threads and environment, import this one.
+
+        `cache` is the folder of the framework's compile cache; None leaves that off.
 
         Returns the facts of the runtime's `configure`, `import_s`, and `foreign`: other frameworks that got in.
         """
@@ -135,7 +165,9 @@ class Worker:
             os.sched_setaffinity(0, cpus)
         entries = registry.variants()
         self.entry = entries[variant]
-        os.environ.update({name: value.format(scratch=scratch) for name, value in self.entry.variant.env})
+        cache_env = self.entry.variant.cache_env if cache is not None else ()
+        for name, value in (*self.entry.variant.env, *cache_env):
+            os.environ[name] = value.format(scratch=scratch, cache=cache)
         frameworks = {module for entry in entries.values() for module in entry.variant.requires} - {"numpy"}
         foreign = sorted(frameworks - set(self.entry.variant.requires))
         hide(foreign)
@@ -170,80 +202,81 @@ class Worker:
         start = time.perf_counter()
         program = self.runtime.Program(self.implementations[spec.model], spec, arrays, self.entry.variant)
         build_s = time.perf_counter() - start
-        self.programs[key], self.specs[key] = program, spec
-        self.batches[key] = [program.prepare(unpack_all(batch)) for batch in batches]
+        prepared = [program.prepare(unpack_all(batch)) for batch in batches]
+        calls = {
+            "forward": Calls("forward", program.forward, prepared),
+            "train_step": _training_calls(program, prepared, self.entry.variant.num_steps(spec.model)),
+        }
+        self.opened[key] = Opened(program, spec, prepared, calls, {})
         return build_s
 
-    def close(self, key: str) -> None:
-        """Forget a program and give its memory back."""
-        for held in (self.programs, self.specs, self.batches):
-            held.pop(key, None)
-        self.traces.clear()
+    def close(self, key: str) -> float:
+        """Forget a program and give its memory back. Returns seconds: the stage `teardown`."""
+        start = time.perf_counter()
+        self.opened.pop(key, None)
         gc.collect()
+        return time.perf_counter() - start
+
+    def trace(self, key: str, phase: str) -> float:
+        """The stage `trace`: ahead of time, where the framework has such a thing. Returns seconds."""
+        return self._ahead_of_time("trace", key, phase)
 
     def compile(self, key: str, phase: str) -> float:
         """The stage `compile`: ahead of time, where the framework has such a thing. Returns seconds."""
+        return self._ahead_of_time("compile", key, phase)
+
+    def _ahead_of_time(self, stage: str, key: str, phase: str) -> float:
+        opened = self.opened[key]
+        calls = opened.calls[phase]
         start = time.perf_counter()
-        self.programs[key].compile(phase, self.batches[key][0])
+        getattr(opened.program, stage)(calls.method, calls.arguments[0])
         return time.perf_counter() - start
 
-    def first_step(self, key: str, phase: str) -> float:
-        """The stage `first_step`: one step, synchronised. Returns seconds."""
-        program, batch = self.programs[key], self.batches[key][0]
+    def call(self, key: str, phase: str) -> tuple[float, int]:
+        """The stages `first_step` and `second_step`: one call, synchronised; what it computed is recorded.
+
+        Returns its seconds, and the peak memory of the process at its end, in bytes.
+        """
+        opened = self.opened[key]
+        calls = opened.calls[phase]
+        is_prediction = calls.method == "forward"  # all predictions are compared on one batch
+        turn = 0 if is_prediction else opened.num_taken // calls.num_steps
+        argument = calls.arguments[turn % len(calls.arguments)]
         start = time.perf_counter()
-        result = getattr(program, phase)(batch)
-        program.synchronize()
+        result = calls.function(argument)
+        opened.program.synchronize()
         seconds = time.perf_counter() - start
-        if phase == "train_step":
-            self._record_loss(program, 0, result)
-        return seconds
+        peak_memory_bytes = self.peak_memory_bytes()
+        if is_prediction:
+            _record_forward(opened, result)
+        else:
+            _record_steps(opened, result, calls.num_steps)
+        return seconds, peak_memory_bytes
 
     # ------------------------------------------------------------ for the certificate
 
     def trace_layers(self, key: str) -> None:
         """Record every layer's output in train mode, before any update."""
-        program = self.programs[key]
-        for layer, output in program.layers(self.batches[key][0]).items():
-            self.traces[f"layer@0/{layer}"] = program.to_numpy(output, _output_kind(len(output.shape)))
-
-    def trace_forward(self, key: str) -> None:
-        """Record the prediction before any update."""
-        self._record_forward(key, 0)
+        opened = self.opened[key]
+        for layer, output in opened.program.layers(opened.batches[0]).items():
+            opened.traces[f"layer@0/{layer}"] = opened.program.to_numpy(output, _output_kind(len(output.shape)))
 
     def trace_gradients(self, key: str) -> None:
         """Record the loss and every gradient before any update."""
-        program, spec = self.programs[key], self.specs[key]
-        loss, grads = program.gradients(self.batches[key][0])
-        self._record_loss(program, 0, loss)
+        opened = self.opened[key]
+        loss, grads = opened.program.gradients(opened.batches[0])
+        opened.traces["loss@0"] = opened.program.to_numpy(loss)
         for name, grad in grads.items():
-            self.traces[f"grad@0/{name}"] = program.to_numpy(grad, spec.kind(name))
+            opened.traces[f"grad@0/{name}"] = opened.program.to_numpy(grad, opened.spec.kind(name))
 
-    def advance(self, key: str, step: int, is_taken: bool, predict: bool) -> None:
-        """Take training step number `step`, from 1 (unless `is_taken`); record its loss, and the state after it."""
-        program, batches = self.programs[key], self.batches[key]
-        if not is_taken:
-            self._record_loss(program, step - 1, program.train_step(batches[(step - 1) % len(batches)]))
-        for name, array in program.state().items():
-            self.traces[f"state@{step}/{name}"] = array
-        if predict:
-            self._record_forward(key, step)
-
-    def _record_loss(self, program: Any, num_steps: int, loss: Any) -> None:
-        self.traces[f"loss@{num_steps}"] = program.to_numpy(loss)
-
-    def _record_forward(self, key: str, num_steps: int) -> None:
-        program = self.programs[key]
-        prediction = program.forward(self.batches[key][0])
-        kind = _output_kind(len(self.specs[key].output_shape))
-        self.traces[f"forward@{num_steps}"] = program.to_numpy(prediction, kind)
-
-    def take(self) -> dict[str, PACKED]:
+    def take(self, key: str) -> dict[str, PACKED]:
         """Hand over recorded quantities and forget them; some at a time, which keeps both processes small."""
+        traces = self.opened[key].traces
         taken: dict[str, PACKED] = {}
         num_bytes = 0
-        while self.traces and num_bytes < MAX_TAKEN_BYTES:
-            quantity = next(iter(self.traces))
-            array = self.traces.pop(quantity)
+        while traces and num_bytes < MAX_TAKEN_BYTES:
+            quantity = next(iter(traces))
+            array = traces.pop(quantity)
             taken[quantity] = pack(array)
             num_bytes += array.nbytes
         return taken
@@ -273,31 +306,43 @@ class Worker:
 
     # ------------------------------------------------------------ for the schedule
 
-    def calibrate(self, key: str, phase: str, min_block_s: float) -> tuple[int, float]:
-        """Choose how many steps make a block of at least `min_block_s`. Returns (num_iterations, block seconds).
+    def place(self, key: str) -> None:
+        """Let the phases of a program be called with resident batches, as the phases "resident PHASE"."""
+        opened = self.opened[key]
+        for phase, calls in list(opened.calls.items()):
+            placed = [opened.program.place(argument) for argument in calls.arguments]
+            opened.calls[f"resident {phase}"] = dataclasses.replace(calls, arguments=placed)
 
-        What is alive by now is frozen: later collections leave it alone, instead of taking 0.1 s over a framework's
-        million objects between two samples.
+    def calibrate(self, key: str, phase: str, min_block_s: float, num_iterations: int = 0) -> tuple[int, float]:
+        """Choose how many steps make a block of at least `min_block_s`, unless `num_iterations` says it.
+
+        Returns (num_iterations, block seconds). What is alive by now is frozen: later collections leave it alone,
+        instead of taking 0.1 s over a framework's million objects between two samples.
         """
         gc.collect()
         gc.freeze()
-        num_iterations = 1
+        is_given = num_iterations > 0
+        num_steps = self.opened[key].calls[phase].num_steps
+        num_calls = max(1, num_iterations // num_steps)
         while True:
-            ((block_s, _, _),) = self.sample(key, phase, num_iterations, 1)
-            if block_s >= min_block_s:
-                return num_iterations, block_s
+            ((block_s, *_),) = self.sample(key, phase, num_calls * num_steps, 1)
+            if is_given or block_s >= min_block_s:
+                return num_calls * num_steps, block_s
             # aim a fifth too high, so that the next try is the last one
-            num_iterations = max(num_iterations + 1, round(1.2 * num_iterations * min_block_s / block_s))
+            num_calls = max(num_calls + 1, round(1.2 * num_calls * min_block_s / block_s))
 
-    def sample(self, key: str, phase: str, num_iterations: int, num_samples: int) -> list[tuple[float, float, int]]:
+    def sample(
+        self, key: str, phase: str, num_iterations: int, num_samples: int, waits: bool = False
+    ) -> list[tuple[float, float, int, float]]:
         """Run one untimed block (the first after a switch is slow), then timed ones.
 
-        Returns per block: wall seconds, CPU seconds of the process, involuntary context switches. Each block ends
-        when every output and every updated parameter is there. The garbage collector is off inside.
+        Returns per block: wall seconds, CPU seconds of the process, involuntary context switches, and the seconds until
+        the last call returned (dispatch). Each block ends when every output and every updated parameter is there; with
+        `waits`, every call does. The garbage collector is off inside.
         """
-        program, batches = self.programs[key], self.batches[key]
-        step, synchronize = getattr(program, phase), program.synchronize
-        block = [batches[i % len(batches)] for i in range(num_iterations)]
+        calls, synchronize = self.opened[key].calls[phase], self.opened[key].program.synchronize
+        block = list(itertools.islice(itertools.cycle(calls.arguments), num_iterations // calls.num_steps))
+        run = _take_in_turn if waits else _take_all
         samples = []
         gc.disable()
         try:
@@ -305,17 +350,26 @@ class Worker:
                 switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
                 cpu_s = time.process_time()
                 start = time.perf_counter()
-                for batch in block:
-                    step(batch)
+                run(calls.function, block, synchronize)
+                dispatch_s = time.perf_counter() - start
                 synchronize()
                 wall_s = time.perf_counter() - start
                 cpu_s = time.process_time() - cpu_s
                 switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw - switches
                 if index > 0:
-                    samples.append((wall_s, cpu_s, switches))
+                    samples.append((wall_s, cpu_s, switches, dispatch_s))
         finally:
             gc.enable()
         return samples
+
+    def ledger(self, key: str, phase: str) -> dict[str, str]:
+        """Return what may speed a phase up or slow it down: of the process, and of the program."""
+        opened = self.opened[key]
+        facts = {"threads": f"{_num_threads()} in the process"}
+        if hasattr(os, "sched_getaffinity"):
+            facts["cores"] = ", ".join(str(cpu) for cpu in sorted(os.sched_getaffinity(0)))
+        facts["steps per call"] = str(opened.calls[phase].num_steps)
+        return {**facts, **opened.program.ledger(opened.calls[phase].method)}
 
     def peak_memory_bytes(self) -> int:
         """Return the high-water mark of this process's resident memory."""
@@ -326,16 +380,77 @@ class Worker:
 
     def train(self, key: str, num_steps: int) -> None:
         """Take `num_steps` training steps over the program's batches."""
-        program, batches = self.programs[key], self.batches[key]
-        for i in range(num_steps):
-            program.train_step(batches[i % len(batches)])
-        program.synchronize()
+        opened = self.opened[key]
+        calls = opened.calls["train_step"]
+        for argument in itertools.islice(itertools.cycle(calls.arguments), math.ceil(num_steps / calls.num_steps)):
+            calls.function(argument)
+        opened.program.synchronize()
 
     def predict(self, key: str, batch: Mapping[str, PACKED]) -> PACKED:
         """Return the prediction for another batch of the same shape, in canonical layout."""
-        program = self.programs[key]
-        kind = _output_kind(len(self.specs[key].output_shape))
+        program = self.opened[key].program
+        kind = _output_kind(len(self.opened[key].spec.output_shape))
         return pack(program.to_numpy(program.forward(program.prepare(unpack_all(batch))), kind))
+
+    # ------------------------------------------------------------ for the roofline
+
+    def ceiling(self, kind: str, size: int, precision: str, min_s: float) -> float:
+        """Repeat the backend's `matmul` (of size n) or `copy` (of bytes) for `min_s` or more; return the best time."""
+        module = importlib.import_module(f"impls.{self.entry.backend}.ceilings")
+        operation = module.copy(size) if kind == "copy" else module.matmul(size, precision)
+        operation()  # touches its memory, and compiles
+        best_s = math.inf
+        end = time.perf_counter() + min_s
+        now = -math.inf
+        while now < end:
+            start = time.perf_counter()
+            operation()
+            now = time.perf_counter()
+            best_s = min(best_s, now - start)
+        return best_s
+
+
+def _training_calls(program: Any, batches: list[Any], num_steps: int) -> Calls:
+    """Return calls that go through the batches in order, `num_steps` at a time, until they begin anew."""
+    if num_steps == 1:
+        return Calls("train_step", program.train_step, batches)
+    in_order = itertools.islice(itertools.cycle(batches), math.lcm(len(batches), num_steps))
+    stacks = [program.stack(list(group)) for group in zip(*[in_order] * num_steps, strict=True)]
+    return Calls("train_steps", program.train_steps, stacks, num_steps)
+
+
+def _take_all(function: Callable[[Any], Any], arguments: list[Any], _: Callable[[], None]) -> None:
+    """Call without waiting: work may queue up."""
+    for argument in arguments:
+        function(argument)
+
+
+def _take_in_turn(function: Callable[[Any], Any], arguments: list[Any], synchronize: Callable[[], None]) -> None:
+    """Wait for each call before the next."""
+    for argument in arguments:
+        function(argument)
+        synchronize()
+
+
+def _record_forward(opened: Opened, prediction: Any) -> None:
+    kind = _output_kind(len(opened.spec.output_shape))
+    opened.traces[f"forward@{opened.num_taken}"] = opened.program.to_numpy(prediction, kind)
+
+
+def _record_steps(opened: Opened, losses: Any, num_steps: int) -> None:
+    """Record each step's loss, and the state after the last one; between them a call shows no state."""
+    values = opened.program.to_numpy(losses)
+    for index in range(num_steps):
+        opened.traces[f"loss@{opened.num_taken + index}"] = values if num_steps == 1 else values[index]
+    opened.num_taken += num_steps
+    for name, array in opened.program.state().items():
+        opened.traces[f"state@{opened.num_taken}/{name}"] = array
+
+
+def _num_threads() -> int:
+    """Return how many threads this process has, those that frameworks made included."""
+    tasks = "/proc/self/task"
+    return len(os.listdir(tasks)) if os.path.isdir(tasks) else threading.active_count()
 
 
 def _output_kind(num_dimensions: int) -> str:

@@ -61,11 +61,15 @@ class WorkerError(Exception):
 class Worker:
     """A process of its own for one variant. Use it as a context manager: it never outlives the block.
 
-    After `start`, `facts` holds what the runtime reported: device, versions, flags, `import_s`.
+    After `start`, `facts` holds what the runtime reported: device, versions, flags, `import_s`. `cache` is the folder
+    of the framework's compile cache, which is off without it.
     """
 
-    def __init__(self, entry: Entry, num_threads: int, device: str, python: str = sys.executable) -> None:
+    def __init__(
+        self, entry: Entry, num_threads: int, device: str, python: str = sys.executable, cache: str | None = None
+    ) -> None:
         self.entry = entry
+        self.cache = cache
         self.num_threads = num_threads
         self.device = device
         self.python = python
@@ -110,6 +114,7 @@ class Worker:
             cpus=cpus,
             env=environment.worker_env(self.num_threads),
             scratch=self._folder.name,
+            cache=self.cache,
         )
         if self.facts["foreign"]:
             raise self._error("failed", f"other frameworks were imported as well: {', '.join(self.facts['foreign'])}")

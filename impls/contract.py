@@ -34,6 +34,12 @@ class Variant:
     models: tuple[str, ...] | None = None  # None: every model of the backend
     slow_models: tuple[str, ...] = ()  # slow to start and certify; presets with a budget leave these out
     env: tuple[tuple[str, str], ...] = ()  # set before the import; "{scratch}" is the worker's own, empty folder
+    cache_env: tuple[tuple[str, str], ...] = ()  # turns on the compile cache on disk, in the folder "{cache}"
+    steps_per_call: tuple[tuple[str, int], ...] = ()  # by model: training steps of one `Program.train_steps`
+
+    def num_steps(self, model: str) -> int:
+        """Return how many training steps one call takes: 1, unless `steps_per_call` names the model."""
+        return dict(self.steps_per_call).get(model, 1)
 
 
 @dataclass(frozen=True)
@@ -75,8 +81,20 @@ class Program(Protocol):
     def prepare(self, batch: Arrays) -> Any:
         """Return `batch` as host arrays in the backend's layout, as its data loader would hand them over. Untimed."""
 
+    def place(self, batch: Any) -> Any:
+        """Return a prepared batch (or stack) where the device reads it without a transfer. Untimed."""
+
+    def stack(self, batches: list[Any]) -> Any:
+        """Return prepared batches as the one argument of `train_steps`. Untimed; for variants with `steps_per_call`."""
+
+    def trace(self, phase: str, batch: Any) -> None:
+        """Trace a phase ("forward", "train_step", "train_steps") ahead of time, without compiling it; else do nothing.
+
+        A phase that is not traced or compiled ahead of time is so by its first call.
+        """
+
     def compile(self, phase: str, batch: Any) -> None:
-        """Trace and compile `phase` ("forward", "train_step") ahead of time, without running it; else do nothing."""
+        """Compile what `trace` traced, without running it; else do nothing."""
 
     def forward(self, batch: Any) -> Any:
         """Run `forward` in this variant's mode. May return before the work is done."""
@@ -93,6 +111,16 @@ class Program(Protocol):
 
     def train_step(self, batch: Any) -> Any:
         """Run `train_step` in this variant's mode and keep the new state. May return before the work is done."""
+
+    def train_steps(self, batches: Any) -> Any:
+        """Take a training step per batch of a `stack` in one call; return their losses, in order, as one array."""
+
+    def ledger(self, phase: str) -> Mapping[str, str]:
+        """Return what was done for the sake of speed, as read from the running program, not as asked for.
+
+        Keys: "layout", "donation", "synchronisation", "compiler" (the one that really ran, and on what), "caches",
+        "precision". Each value is a few words.
+        """
 
     def synchronize(self) -> None:
         """Wait until every output and every updated parameter is computed."""

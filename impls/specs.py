@@ -34,6 +34,39 @@ class TensorSpec:
     mean: float = 0.0
 
 
+PHASES = ("forward", "train_step")
+FLOAT32_BYTES = 4
+
+
+@dataclass(frozen=True)
+class Product:
+    """A matrix product or a convolution of the forward pass: an input and weights make an output.
+
+    The gradients that training takes of it are products of the same three sizes: input and output's gradient make the
+    weights' gradient, output's gradient and weights make the input's.
+
+    Attributes:
+        num_inputs, num_weights, num_outputs: scalars in the three arrays.
+        num_multiply_adds: of this product, and of each of its gradients.
+        has_input_grad: False for the batch's own, which nobody asks for.
+    """
+
+    num_inputs: int
+    num_weights: int
+    num_outputs: int
+    num_multiply_adds: int
+    has_input_grad: bool = True
+
+    @property
+    def num_scalars(self) -> int:
+        """Scalars read and written by this product, and by each of its gradients."""
+        return self.num_inputs + self.num_weights + self.num_outputs
+
+    def count(self, phase: str) -> int:
+        """Return how many products of this size a phase takes: one, and in training one for each gradient."""
+        return 2 + self.has_input_grad if phase == "train_step" else 1
+
+
 OptimizerName = Literal["sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop"]
 
 
@@ -87,7 +120,7 @@ class ModelSpec:
         output_shape: of the prediction.
         params, statistics: what is trained, and what BatchNorm accumulates.
         sizes: the net's own numbers (`D_in`, `channels`, …), by the names that its papers use.
-        flops: multiply-adds × 2 of the matrix products and convolutions of one pass, by phase.
+        products: the matrix products and convolutions of the forward pass, in its order.
         num_certified_steps: training steps that a certificate follows.
     """
 
@@ -100,7 +133,7 @@ class ModelSpec:
     sizes: dict[str, int]
     loss: Literal["sum_squared_error", "mean_squared_error", "binary_cross_entropy_on_logits"]
     optimizer: OptimizerSpec
-    flops: dict[str, int]
+    products: tuple[Product, ...]
     num_certified_steps: int
 
     @property
@@ -132,6 +165,36 @@ class ModelSpec:
         """Trained scalars."""
         return sum(math.prod(tensor.shape) for tensor in self.params)
 
+    @property
+    def flops(self) -> dict[str, int]:
+        """Arithmetic of one step, by phase: two operations per multiply-add of the products, nothing else."""
+        return {
+            phase: 2 * sum(product.count(phase) * product.num_multiply_adds for product in self.products)
+            for phase in PHASES
+        }
+
+    @property
+    def bytes(self) -> dict[str, int]:
+        """Bytes that one float32 step moves between processor and memory, by phase.
+
+        The traffic of each product on its own: it reads its two operands and writes its result, once, however the
+        kernel cuts them up. In training the target and the dropout mask are read, too, and the optimizer reads
+        parameter, gradient and slots, and writes parameter and slots. It is how an operator's arithmetic intensity is
+        usually given (compulsory traffic: Williams, Waterman and Patterson 2009).
+
+        Nothing is counted of element-wise operations (biases, activations, normalisation, pooling, loss), which a
+        compiler can do while a product reads or writes: no framework moves less without keeping arrays in a cache from
+        one product to the next. One that does has the cache's bandwidth for these bytes, not the memory's.
+        """
+        targets = sum(math.prod(shape) for name, shape in self.inputs.items() if name != "x")
+        updates = self.num_params * (3 + 2 * len(self.optimizer.slots))
+        around = {"forward": 0, "train_step": targets + updates}
+        return {
+            phase: FLOAT32_BYTES
+            * (around[phase] + sum(product.count(phase) * product.num_scalars for product in self.products))
+            for phase in PHASES
+        }
+
     def initial(self, seed: int, dtype: str = "float64") -> dict[str, np.ndarray]:
         """Draw parameters and statistics; float32 values in any `dtype`. A tensor's draw depends on its name alone."""
         arrays = {}
@@ -142,12 +205,18 @@ class ModelSpec:
         return arrays
 
 
+def _dense(batch_size: int, fan_in: int, fan_out: int, has_input_grad: bool = True) -> Product:
+    num_weights = fan_in * fan_out
+    return Product(
+        batch_size * fan_in, num_weights, batch_size * fan_out, batch_size * num_weights, has_input_grad=has_input_grad
+    )
+
+
 # ---------------------------------------------------------------- two-layer net
 
 
 def two_layer(request: dict[str, Any], batch_size: int, D_in: int, H: int, D_out: int, **training: Any) -> ModelSpec:
     """Y = max(x·w1, 0)·w2 without biases; the sizes of the lecture notes are N, D_in, H, D_out = 64, 1000, 100, 10."""
-    products = batch_size * (D_in * H + H * D_out)
     return ModelSpec(
         request=request,
         batch_size=batch_size,
@@ -157,8 +226,7 @@ def two_layer(request: dict[str, Any], batch_size: int, D_in: int, H: int, D_out
         statistics=(),
         sizes={"D_in": D_in, "H": H, "D_out": D_out},
         loss="sum_squared_error",
-        # backward: a product for each weight, and one for the hidden layer's gradient
-        flops={"forward": 2 * products, "train_step": 2 * (2 * products + batch_size * H * D_out)},
+        products=(_dense(batch_size, D_in, H, has_input_grad=False), _dense(batch_size, H, D_out)),
         **training,
     )
 
@@ -180,7 +248,10 @@ def autoencoder(
     for layer, fan_in, fan_out in layers:
         params.append(TensorSpec(f"{layer}.w", (fan_in, fan_out), "dense", math.sqrt(2 / fan_in)))
         params.append(TensorSpec(f"{layer}.b", (fan_out,), "vector"))
-    products = batch_size * sum(fan_in * fan_out for _, fan_in, fan_out in layers)
+    products = [
+        _dense(batch_size, fan_in, fan_out, has_input_grad=index > 0)
+        for index, (_, fan_in, fan_out) in enumerate(layers)
+    ]
     return ModelSpec(
         request=request,
         batch_size=batch_size,
@@ -190,8 +261,7 @@ def autoencoder(
         statistics=(),
         sizes={"pixels": pixels, "hidden": hidden, "code": code},
         loss="mean_squared_error",
-        # backward costs twice the forward pass, but for the gradient of the image, which nobody asks for
-        flops={"forward": 2 * products, "train_step": 2 * (3 * products - batch_size * pixels * hidden)},
+        products=tuple(products),
         **training,
     )
 
@@ -225,22 +295,29 @@ def unet(
     N = batch_size
     params: list[TensorSpec] = []
     statistics: list[TensorSpec] = []
-    forward_products = 0
-    first_conv_products = 0
+    products: list[Product] = []
 
-    def conv(name: str, fan_in: int, fan_out: int, kernel: int, out_pixels: int) -> None:
-        nonlocal forward_products, first_conv_products
+    def conv(name: str, fan_in: int, fan_out: int, kernel: int, sides: tuple[int, ...]) -> None:
         stddev = math.sqrt(2 / (fan_in * kernel**2))
         params.append(TensorSpec(f"{name}.w", (fan_out, fan_in, kernel, kernel), "conv", stddev))
-        forward_products += N * out_pixels * fan_in * fan_out * kernel**2
-        first_conv_products = first_conv_products or forward_products
+        in_pixels, out_pixels = math.prod(side + kernel - 1 for side in sides), math.prod(sides)
+        num_weights = fan_in * fan_out * kernel**2
+        products.append(
+            Product(
+                N * fan_in * in_pixels,
+                num_weights,
+                N * fan_out * out_pixels,
+                N * out_pixels * num_weights,
+                has_input_grad=bool(products),
+            )
+        )
 
     def double_conv(name: str, fan_in: int, fan_out: int, sides: tuple[int, ...]) -> tuple[int, ...]:
         for index, inputs in ((1, fan_in), (2, fan_out)):
             sides = tuple(side - 2 for side in sides)
             if min(sides) < 1:
                 raise ValueError(f"an image of {height}×{width} is too small for this U-Net; its least side is 188")
-            conv(f"{name}.conv{index}", inputs, fan_out, 3, math.prod(sides))
+            conv(f"{name}.conv{index}", inputs, fan_out, 3, sides)
             params.append(TensorSpec(f"{name}.bn{index}.scale", (fan_out,), "vector", mean=1.0))
             params.append(TensorSpec(f"{name}.bn{index}.offset", (fan_out,), "vector"))
             statistics.append(TensorSpec(f"{name}.bn{index}.mean", (fan_out,), "vector"))
@@ -256,14 +333,18 @@ def unet(
     dropout_shape = (N, num_features, *sides)
     fan_in = num_features
     for level in range(NUM_LEVELS, 0, -1):
-        sides = tuple(2 * side for side in sides)
+        in_pixels, sides = math.prod(sides), tuple(2 * side for side in sides)
+        out_pixels = math.prod(sides)
         stddev = math.sqrt(1 / fan_in)  # with stride 2 each output pixel sees one kernel position
         params.append(TensorSpec(f"up{level}.up.w", (fan_in, fan_in, 2, 2), "conv_transpose", stddev))
-        forward_products += N * math.prod(sides) * fan_in**2
+        # with stride 2 each output pixel is one product with the kernel's channels
+        products.append(
+            Product(N * fan_in * in_pixels, 4 * fan_in**2, N * fan_in * out_pixels, N * out_pixels * fan_in**2)
+        )
         num_features = channels * 2 ** (level - 1)
         sides = double_conv(f"up{level}", fan_in + num_features, num_features, sides)
         fan_in = num_features
-    conv("head", fan_in, 1, 1, math.prod(sides))
+    conv("head", fan_in, 1, 1, sides)
     params.append(TensorSpec("head.b", (1,), "vector"))
     return ModelSpec(
         request=request,
@@ -274,7 +355,7 @@ def unet(
         statistics=tuple(statistics),
         sizes={"in_channels": in_channels, "channels": channels},
         loss="binary_cross_entropy_on_logits",
-        flops={"forward": 2 * forward_products, "train_step": 2 * (3 * forward_products - first_conv_products)},
+        products=tuple(products),
         **training,
     )
 
@@ -290,7 +371,7 @@ _SIZES: dict[str, dict[str, dict[str, int]]] = {
         "original": {"batch_size": 64, "D_in": 1000, "H": 100, "D_out": 10, "num_certified_steps": 500},
     },
     "autoencoder": {
-        "tiny": {"batch_size": 4, "pixels": 784, "hidden": 12, "code": 6, "num_certified_steps": 5},
+        "tiny": {"batch_size": 4, "pixels": 784, "hidden": 12, "code": 6, "num_certified_steps": 10},
         "original": {"batch_size": 128, "pixels": 784, "hidden": 256, "code": 64, "num_certified_steps": 100},
     },
     "unet": {
@@ -321,6 +402,15 @@ _LEARNING_RATES: dict[str, dict[OptimizerName, float]] = {
 def sizes(model: str) -> tuple[str, ...]:
     """Return the names of a net's sizes."""
     return tuple(_SIZES[model])
+
+
+def size_names(model: str) -> tuple[str, ...]:
+    """Return what a net's sizes are called: `batch_size`, `D_in`, …."""
+    return tuple(_SIZES[model]["original"])
+
+
+WIDTHS = {"two_layer": "H", "autoencoder": "hidden", "unet": "channels"}
+"""Which size of a net is its width."""
 
 
 def optimizers(model: str) -> tuple[OptimizerName, ...]:

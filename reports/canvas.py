@@ -4,8 +4,10 @@ So the two schemes never differ in anything else. Lengths are in CSS pixels: mat
 """
 
 import io
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 import matplotlib
@@ -18,6 +20,10 @@ from reports.palette import LIGHT
 
 MARKERS = {"eager": "o", "graph": "s", "compiled": "D"}
 MARKER_SIZES = {"eager": 8.0, "graph": 7.0, "compiled": 7.0}
+SHAPES = ("o", "s", "D", "^", "v", "P")
+"""One a framework, where colour tells the mode."""
+DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (7, 2, 1.5, 2)), (0, (9, 3)), (0, (1, 4)))
+LABEL_GAP = 14
 _RC: dict[Any, Any] = {
     "svg.hashsalt": "likeforlike",
     "svg.fonttype": "none",
@@ -46,6 +52,17 @@ class Chart:
     wide: Rendering
     narrow: Rendering
     alt: str
+
+
+@dataclass(frozen=True)
+class End:
+    """Where a line ends, in data, and what is written beside it."""
+
+    x: float
+    y: float
+    label: str
+    colour: str
+    bold: bool = False
 
 
 def render(width: int, height: int, fill: Callable[[Figure], None]) -> Rendering:
@@ -90,3 +107,44 @@ def heading(axes: Axes, title: str, xlabel: str = "") -> None:
     """Write a panel's title above it, and what its axis shows below."""
     axes.set_title(title, loc="left", fontsize=12, color=LIGHT["ink"], pad=10)
     axes.set_xlabel(xlabel, fontsize=11, color=LIGHT["muted"], labelpad=4)
+
+
+def spaced(axes: Axes, values: Sequence[float], labels: Sequence[str]) -> list[str]:
+    """Return the labels of a horizontal axis, empty those that would touch the one before."""
+    end = -math.inf
+    kept = []
+    for value, label in zip(values, labels, strict=True):
+        middle, half = axes.transData.transform((value, 0))[0], 3.6 * len(label)
+        kept.append(label if middle - half > end + 6 else "")
+        end = middle + half if kept[-1] else end
+    return kept
+
+
+def label_ends(axes: Axes, ends: Sequence[End], font: int) -> None:
+    """Write every line's name to the right of the axes, none upon another, with a thin line that leads to it."""
+    to_axes = axes.transData + axes.transAxes.inverted()
+    placed = sorted(((*to_axes.transform((end.x, end.y)), end) for end in ends), key=lambda one: one[1])
+    extent = axes.get_window_extent()
+    places = spread([y for _, y, _ in placed], LABEL_GAP / extent.height, 0.0, 1.0)
+    for (x, y, end), place in zip(placed, places, strict=True):
+        xs, ys = [x, 1 + 4 / extent.width, 1 + 14 / extent.width], [y, y, place]
+        axes.plot(xs, ys, transform=axes.transAxes, color=end.colour, linewidth=0.8, clip_on=False, zorder=1)
+        weight = "bold" if end.bold else "normal"
+        style: dict[str, Any] = {"ha": "left", "color": LIGHT["ink"], "fontsize": font, "fontweight": weight}
+        note(axes, (1, place), (18, 0), end.label, xycoords="axes fraction", **style)
+
+
+def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Return places near `wanted` (ascending), `gap` apart or more, from `low` to `high` if they fit.
+
+    Neighbours that would touch form a block about the mean of what they want (pool adjacent violators).
+    """
+    blocks: list[list[float]] = []  # what each asks of its block: its wanted place, less the gaps before it
+    for index, place in enumerate(wanted):
+        blocks.append([place - index * gap])
+        while len(blocks) > 1 and fmean(blocks[-2]) >= fmean(blocks[-1]):
+            last = blocks.pop()
+            blocks[-1] += last
+    top = high - (len(wanted) - 1) * gap
+    starts = [min(max(fmean(block), low), top) for block in blocks for _ in block]
+    return [start + index * gap for index, start in enumerate(starts)]

@@ -1,4 +1,4 @@
-"""The charts of speed: ratios, samples, cold stages; each for a wide and for a narrow screen."""
+"""Charts with a row a variant: ratios, samples; each for a wide and for a narrow screen."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -7,13 +7,13 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import PathPatch, Rectangle
+from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.transforms import IdentityTransform
 
 from reports import canvas, numbers
 from reports.canvas import Chart, Rendering
-from reports.palette import LIGHT, STAGES
+from reports.palette import LIGHT
 from reports.sections import LANES, PHASE_TITLES, Cell, Comparison, Section
 
 
@@ -69,25 +69,18 @@ def ratio_chart(section: Section) -> Chart | None:
     comparisons = [
         one for one in section.shown_phases if one.baseline and sum(bool(one.ratio(cell)) for cell in one.shown) > 1
     ]
-    return _chart(section, comparisons, _draw_ratios, _ratio_alt)
+    return chart(section, comparisons, _draw_ratios, _ratio_alt)
 
 
 def time_chart(section: Section) -> Chart | None:
     """Draw each variant's step time, with every sample as a dot; None where nothing was timed."""
-    return _chart(section, section.shown_phases, _draw_times, _time_alt)
+    return chart(section, section.shown_phases, _draw_times, _time_alt)
 
 
-def stage_chart(section: Section) -> Chart | None:
-    """Draw what each variant costs before its second step, as stacked bars; None where no stage is known."""
-    for comparison in section.shown_phases:
-        if any(cell["stages"] for cell in comparison.shown):
-            return _chart(section, [comparison], _draw_stages, _stage_alt)
-    return None
-
-
-def _chart(
+def chart(
     section: Section, comparisons: list[Comparison], draw: Draw, alt: Callable[[Comparison], str]
 ) -> Chart | None:
+    """Draw a panel a comparison, with a row a variant; None without a comparison."""
     if not comparisons:
         return None
     rows = make_rows(section, comparisons)
@@ -139,30 +132,20 @@ def _log_axis(axes: Axes, low: float, high: float, layout: Layout, text: Callabl
     axes.set_xscale("log")
     axes.set_xlim(low / pad, high * pad)
     values = numbers.ticks(low / pad, high * pad, layout.num_ticks)
-    axes.set_xticks(values, _spaced(axes, values, [text(value) for value in values]))
+    axes.set_xticks(values, canvas.spaced(axes, values, [text(value) for value in values]))
     axes.set_xticks([], minor=True)
     canvas.grid(axes, values)
 
 
-def _spaced(axes: Axes, values: list[float], labels: list[str]) -> list[str]:
-    """Blank the labels that would touch the one before."""
-    end = -math.inf
-    kept = []
-    for value, label in zip(values, labels, strict=True):
-        middle, half = axes.transData.transform((value, 0))[0], 3.6 * len(label)
-        kept.append(label if middle - half > end + 6 else "")
-        end = middle + half if kept[-1] else end
-    return kept
-
-
-def _cells(comparison: Comparison, rows: Sequence[Row]) -> list[tuple[Row, Cell]]:
+def cells_of(comparison: Comparison, rows: Sequence[Row]) -> list[tuple[Row, Cell]]:
+    """Return the rows that have a cell in this comparison, each with it."""
     cells = {cell["variant"]: cell for cell in comparison.shown}
     return [(row, cells[row.variant]) for row in rows if row.variant in cells]
 
 
 def _draw_ratios(axes: Axes, comparison: Comparison, rows: Sequence[Row], layout: Layout) -> None:
-    found = [(row, cell, ratio) for row, cell in _cells(comparison, rows) if (ratio := comparison.ratio(cell))]
-    floor = comparison.noise_floor or 0.0
+    found = [(row, cell, ratio) for row, cell in cells_of(comparison, rows) if (ratio := comparison.ratio(cell))]
+    floor = comparison.noise_floor
     ends = [end for _, _, ratio in found for end in ratio] + [math.exp(-floor), math.exp(floor), 0.9, 1.1]
     baseline = comparison.baseline["variant"] if comparison.baseline else ""
     _log_axis(axes, min(ends), max(ends), layout, lambda value: f"{value:.4g}")
@@ -180,10 +163,11 @@ def _draw_ratios(axes: Axes, comparison: Comparison, rows: Sequence[Row], layout
         axes.plot([value], [row.y], marker=canvas.MARKERS[cell["mode"]], markersize=size, zorder=3, **style)
         text = "baseline" if cell is comparison.baseline else numbers.interval_text(low, high, "–")
         canvas.note(axes, (1, row.y), (10, 0), text, ha="left", color=LIGHT["muted"], fontsize=11)
-    _mark_absent(axes, rows, {row.variant for row, _, _ in found})
+    mark_absent(axes, rows, {row.variant for row, _, _ in found})
 
 
-def _mark_absent(axes: Axes, rows: Sequence[Row], drawn: set[str | None]) -> None:
+def mark_absent(axes: Axes, rows: Sequence[Row], drawn: set[str | None]) -> None:
+    """Say "no bar" where a row has nothing in this panel."""
     for row in rows:
         if row.variant is not None and row.variant not in drawn:
             canvas.note(
@@ -192,7 +176,7 @@ def _mark_absent(axes: Axes, rows: Sequence[Row], drawn: set[str | None]) -> Non
 
 
 def _draw_times(axes: Axes, comparison: Comparison, rows: Sequence[Row], layout: Layout) -> None:
-    found = _cells(comparison, rows)
+    found = cells_of(comparison, rows)
     samples = [sample for _, cell in found for one in cell["rounds_s"] for sample in one]
     samples += [cell["step_time_s"] for _, cell in found]
     _log_axis(axes, min(samples), max(samples), layout, numbers.tick_text)
@@ -202,18 +186,18 @@ def _draw_times(axes: Axes, comparison: Comparison, rows: Sequence[Row], layout:
         median = cell["step_time_s"]
         axes.plot([median, median], [row.y - 0.42, row.y + 0.42], color=LIGHT["ink"], linewidth=1.6, zorder=1.5)
         canvas.note(axes, (1, row.y), (10, 0), numbers.time_text(median), ha="left", color=LIGHT["muted"], fontsize=11)
-    _mark_absent(axes, rows, {row.variant for row, _ in found})
+    mark_absent(axes, rows, {row.variant for row, _ in found})
 
 
 def _dots(axes: Axes, y: float, rounds_s: list[list[float]], colour: str) -> None:
-    """Draw every sample as a dot, the first round on top: one path, on a grid of half a pixel, no dot twice."""
+    """Draw every sample as a dot, the first round on top: one path, on a grid of a pixel, no dot twice."""
     spots: dict[tuple[float, float], None] = {}
     to_pixels = axes.transData
     for index, samples in enumerate(rounds_s):
         height = y + 0.34 * (2 * (index + 0.5) / len(rounds_s) - 1)
         for sample in samples:
             x, level = to_pixels.transform((sample, height))
-            spots[round(2 * x) / 2, round(2 * level) / 2] = None
+            spots[round(x), round(level)] = None
     if not spots:
         return
     corners = [spot for spot in spots for _ in range(2)]
@@ -223,31 +207,6 @@ def _dots(axes: Axes, y: float, rounds_s: list[list[float]], colour: str) -> Non
     patch.set_transform(IdentityTransform())
     axes.add_artist(patch)
     patch.set_clip_path(None)
-
-
-def _draw_stages(axes: Axes, comparison: Comparison, rows: Sequence[Row], layout: Layout) -> None:
-    found = [(row, cell) for row, cell in _cells(comparison, rows) if cell["stages"]]
-    longest = max(sum(cell["stages"].values()) for _, cell in found)
-    axes.set_xlim(0, longest * 1.04)
-    values = [value for value in axes.xaxis.get_major_locator().tick_values(0, longest) if 0 <= value <= longest]
-    values = values[:: 1 + len(values) // (layout.num_ticks + 2)]
-    axes.set_xticks(values, [f"{value:g} s" for value in values])
-    canvas.grid(axes, values)
-    canvas.heading(axes, f"Before the second {_unit_of(comparison)}")
-    for row, cell in found:
-        start = 0.0
-        for stage in STAGES:
-            length = cell["stages"][f"{stage}_s"]
-            box = Rectangle((start, row.y - 0.3), length, 0.6, facecolor=LIGHT[stage], edgecolor=LIGHT["background"])
-            box.set_linewidth(0.8)
-            axes.add_patch(box)
-            start += length
-        canvas.note(axes, (1, row.y), (10, 0), numbers.time_text(start), ha="left", color=LIGHT["muted"], fontsize=11)
-    _mark_absent(axes, rows, {row.variant for row, _ in found})
-
-
-def _unit_of(comparison: Comparison) -> str:
-    return PHASE_TITLES[comparison.phase].lower()
 
 
 def _ratio_alt(comparison: Comparison) -> str:
@@ -263,12 +222,3 @@ def _ratio_alt(comparison: Comparison) -> str:
 def _time_alt(comparison: Comparison) -> str:
     parts = [f"{cell['variant']} {numbers.time_text(cell['step_time_s'])}" for cell in comparison.shown]
     return f"{PHASE_TITLES[comparison.phase]}, median time of a step: {', '.join(parts)}."
-
-
-def _stage_alt(comparison: Comparison) -> str:
-    parts = [
-        f"{cell['variant']} {numbers.time_text(sum(cell['stages'].values()))}"
-        for cell in comparison.shown
-        if cell["stages"]
-    ]
-    return f"Import, build, compile and first {_unit_of(comparison)} together: {', '.join(parts)}."

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import fmean
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -15,8 +14,7 @@ from reports.palette import LIGHT
 
 FLOAT32_FACTOR = 8.0
 """The float32 limit in units of the reference's own float32 error; a test ties it to the harness."""
-DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (7, 2, 1.5, 2)), (0, (9, 3)), (0, (1, 4)))
-TOP, BODY, BOTTOM, LABEL_GAP, NUM_MARKERS = 30, 250, 44, 14, 3
+TOP, BODY, BOTTOM, NUM_MARKERS = 30, 250, 44, 3
 
 
 @dataclass(frozen=True)
@@ -166,7 +164,7 @@ def _draw(axes: Axes, lines: Sequence[Line], index: int, layout: Layout) -> None
             values,
             color=colour,
             linewidth=1.8 if line.headline else 1.3,
-            linestyle=DASHES[number % len(DASHES)],
+            linestyle=canvas.DASHES[number % len(canvas.DASHES)],
             marker=canvas.MARKERS[line.mode],
             markevery=_marked(len(values), number),
             markersize=canvas.MARKER_SIZES[line.mode] - 2,
@@ -175,54 +173,15 @@ def _draw(axes: Axes, lines: Sequence[Line], index: int, layout: Layout) -> None
             markeredgewidth=1.3,
             zorder=3 if line.headline else 2,
         )
-        to_axes = axes.transData + axes.transAxes.inverted()
-        ends.append((*to_axes.transform((line.steps[-1], values[-1])), line))
-    ends.sort(key=lambda end: end[1])
-    places = spread([end[1] for end in ends], LABEL_GAP / BODY, 0.0, 1.0)
-    pixel = 1 / axes.get_window_extent().width
-    for (x, y, line), place in zip(ends, places, strict=True):
-        axes.plot(
-            [x, 1 + 4 * pixel, 1 + 14 * pixel],
-            [y, y, place],
-            transform=axes.transAxes,
-            color=LIGHT[line.mode],
-            linewidth=0.8,
-            clip_on=False,
-            zorder=1,
-        )
-        canvas.note(
-            axes,
-            (1, place),
-            (18, 0),
-            f"{line.variant} ✗" if line.is_refused else line.variant,
-            xycoords="axes fraction",
-            ha="left",
-            color=LIGHT["ink"],
-            fontsize=layout.font,
-            fontweight="bold" if line.headline else "normal",
-        )
+        label = f"{line.variant} ✗" if line.is_refused else line.variant
+        ends.append(canvas.End(line.steps[-1], values[-1], label, colour, line.headline))
+    canvas.label_ends(axes, ends, layout.font)
 
 
 def _marked(length: int, number: int) -> list[int]:
     """Return the points that get a marker: a few, at other places for each line, so that all can be seen."""
     stride = max(1, length // NUM_MARKERS)
     return list(range(number % stride, length, stride))
-
-
-def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Return places near `wanted` (ascending), `gap` apart or more, from `low` to `high` if they fit.
-
-    Neighbours that would touch form a block about the mean of what they want (pool adjacent violators).
-    """
-    blocks: list[list[float]] = []  # what each asks of its block: its wanted place, less the gaps before it
-    for index, place in enumerate(wanted):
-        blocks.append([place - index * gap])
-        while len(blocks) > 1 and fmean(blocks[-2]) >= fmean(blocks[-1]):
-            last = blocks.pop()
-            blocks[-1] += last
-    top = high - (len(wanted) - 1) * gap
-    starts = [min(max(fmean(block), low), top) for block in blocks for _ in block]
-    return [start + index * gap for index, start in enumerate(starts)]
 
 
 def _alt(lines: Sequence[Line], index: int, title: str, scale: Scale) -> str:

@@ -1,12 +1,14 @@
 """Numbers as a reader wants them: a unit that fits, no more digits than are known."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 NBSP = "\u00a0"
 _UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 NOT_KNOWN = "–"
+WIDE = 3.0
+"""An interval whose ends differ by more than this factor has each of them rounded on its own."""
 
 
 def significant(value: float, digits: int = 3) -> str:
@@ -35,7 +37,7 @@ def time_text(seconds: float | None) -> str:
 def tick_text(seconds: float) -> str:
     """Return a round duration without trailing zeros: "50 ms"."""
     size, symbol = time_unit(seconds)
-    return f"{seconds / size:.4g}{NBSP}{symbol}"
+    return f"{seconds / size:,.6g}{NBSP}{symbol}"
 
 
 def interval(low: float, high: float, is_ratio: bool = True) -> tuple[str, str]:
@@ -51,10 +53,19 @@ def interval(low: float, high: float, is_ratio: bool = True) -> tuple[str, str]:
     return f"{down:,.{decimals + extra}f}", f"{up:,.{decimals + extra}f}"
 
 
+def outwards(value: float, to_whole: Callable[[float], int], digits: int = 2) -> str:
+    """Return one end of an interval with so many significant digits; `to_whole`: `math.floor` or `math.ceil`."""
+    decimals = digits - 1 - math.floor(math.log10(value))
+    hair = 1e-6 if to_whole is math.floor else -1e-6
+    return f"{to_whole(value * 10.0**decimals + hair) / 10.0**decimals:,.{max(0, decimals)}f}"
+
+
 def interval_text(low: float | None, high: float | None, between: str = " to ", is_ratio: bool = True) -> str:
     """Return "1.91 to 1.94"; one number where both ends round to it."""
     if low is None or high is None:
         return NOT_KNOWN
+    if 0 < low < high / WIDE:
+        return f"{outwards(low, math.floor)}{between}{outwards(high, math.ceil)}"
     first, last = interval(low, high, is_ratio)
     return first if first == last else f"{first}{between}{last}"
 
@@ -145,7 +156,8 @@ def ticks(low: float, high: float, most: int) -> list[float]:
         (1, 1.5, 2, 3, 5, 7),
         (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8),
     )
-    choices = [[step * 10.0**decade for decade in decades for step in series] for series in steps]
+    choices = [[10.0**decade for decade in decades if decade % stride == 0] for stride in (4, 3, 2)]
+    choices += [[step * 10.0**decade for decade in decades for step in series] for series in steps]
     for size in (high / 10, high / 20, high / 50, high / 100, high / 200, high / 500):
         unit = 10.0 ** math.floor(math.log10(size)) * (5 if size / 10.0 ** math.floor(math.log10(size)) >= 5 else 1)
         choices.append([unit * index for index in range(1, round(high / unit) + 1)])

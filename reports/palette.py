@@ -19,8 +19,10 @@ LIGHT = {
     "compiled": "#00805c",
     "import": "#787d87",
     "build": "#6b1f55",
+    "trace": "#2a9d8f",
     "compile": "#c8601c",
     "first_step": "#11528f",
+    "second_step": "#4a90cf",
     "good": "#1a6e46",
     "warn": "#8a5200",
     "bad": "#b3261e",
@@ -42,8 +44,10 @@ DARK = {
     "compiled": "#4fe0b0",
     "import": "#868b95",
     "build": "#e6c0dc",
+    "trace": "#2fa898",
     "compile": "#f0893c",
     "first_step": "#4aa8e8",
+    "second_step": "#c9e4ff",
     "good": "#6fd3a2",
     "warn": "#f0b75e",
     "bad": "#ff9a90",
@@ -53,7 +57,7 @@ DARK = {
 
 SCHEMES = {"light": LIGHT, "dark": DARK}
 MODES = ("eager", "graph", "compiled")
-STAGES = ("import", "build", "compile", "first_step")
+STAGES = ("import", "build", "trace", "compile", "first_step", "second_step")
 TEXT = ("ink", "muted", "link", "good", "warn", "bad")
 
 

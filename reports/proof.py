@@ -35,7 +35,7 @@ def tables(document: Document) -> list[dict[str, Any]]:
     for key in sorted(nets, key=lambda key: order.get(key[0], len(order))):
         model, size, optimizer = key
         precisions = [one for one in PRECISIONS if any(entry["precision"] == one for entry in nets[key])]
-        lines = {one: _curves(document, model, optimizer, one) for one in PRECISIONS}
+        lines = {one: _curves(document, model, size, optimizer, one) for one in PRECISIONS}
         limits = [entry["limit"] for entry in nets[key] if entry["precision"] == "float64"]
         found.append(
             {
@@ -56,18 +56,18 @@ def tables(document: Document) -> list[dict[str, Any]]:
     return found
 
 
-def _curves(document: Document, model: str, optimizer: str, precision: str) -> list[Line]:
+def _curves(document: Document, model: str, size: str, optimizer: str, precision: str) -> list[Line]:
     """Return the trajectories of one net, in the order of the run's variants, as lines of a chart.
 
     Those in float32 are in units of the reference's own float32 error: the limit is `FLOAT32_FACTOR` times that.
     """
-    certified = certified_variants(document, model)
+    certified = certified_variants(document, model, size)
     cells = {cell["variant"]: cell for cell in document["cells"] if cell["model"] == model}
     lines = []
     for entry in document["trajectories"]:
         variant = entry["variant"]
-        is_meant = (entry["model"], entry["optimizer"], entry["precision"]) == (model, optimizer, precision)
-        if not is_meant or variant not in cells:
+        about = entry["model"], entry["size"], entry["optimizer"], entry["precision"]
+        if about != (model, size, optimizer, precision) or variant not in cells:
             continue
         values: tuple[list[float], ...] = (entry["state_error"],)
         if precision == "float32":

@@ -17,6 +17,9 @@ PHASE_TITLES = {"train_step": "Training step", "forward": "Forward pass"}
 LANES = ("as-written", "tuned")
 TITLES = {"two_layer": "Two-layer net", "unet": "U-Net", "autoencoder": "Autoencoder"}
 UNCERTIFIED = "uncertified"
+MARGIN = 0.02
+"""Below it a single launch claims no difference: processes of one program differ by so much. A test ties it to the
+harness."""
 
 
 def title(model: str) -> str:
@@ -46,6 +49,11 @@ class Comparison:
         """Return the cells of one lane that have a bar, fastest first."""
         return [cell for cell in self.shown if cell["lane"] == lane]
 
+    @property
+    def lanes(self) -> list[tuple[str, list[Cell]]]:
+        """Return the lanes that have a bar, each with its cells."""
+        return [(lane, cells) for lane in LANES if (cells := self.lane(lane))]
+
     def status(self, cell: Cell) -> str:
         """Return the cell's status, or "uncertified" for one that claims a time without a certificate."""
         if cell["status"] == "timed" and not self.is_shown(cell):
@@ -68,12 +76,23 @@ class Comparison:
         return None if None in values else values
 
     @property
-    def noise_floor(self) -> float | None:
-        """Return the largest |log ratio| in the A/A control's interval; None without a usable control."""
+    def control(self) -> tuple[float, float] | None:
+        """Return the interval of the A/A control's ratio; None without a usable control."""
         control = self.group["control"] if self.group else None
         if control is None or control["ratio_low"] is None or control["ratio_high"] is None:
             return None
-        return max(abs(math.log(control["ratio_low"])), abs(math.log(control["ratio_high"])))
+        return control["ratio_low"], control["ratio_high"]
+
+    @property
+    def num_launches(self) -> int:
+        """Return how often every variant was started anew."""
+        return len(self.group["launches"]) if self.group else 0
+
+    @property
+    def noise_floor(self) -> float:
+        """Return how far from 1 this run cannot tell a ratio from 1, as |log|; the same as the harness's."""
+        reach = max((abs(math.log(end)) for end in self.control or ()), default=0.0)
+        return reach if self.control and self.num_launches > 1 else max(reach, math.log1p(MARGIN))
 
     def claim(self, cell: Cell) -> str | None:
         """Return the verdict, unless it claims a difference and its interval reaches into the A/A band."""
@@ -83,7 +102,7 @@ class Comparison:
         if verdict in ("faster", "slower") and ratio is not None:
             _, low, high = ratio
             distance = math.log(low) if verdict == "slower" else -math.log(high)
-            return verdict if distance > (self.noise_floor or 0.0) else "too wide to say"
+            return verdict if distance > self.noise_floor else "too wide to say"
         return None if verdict is None else str(verdict)
 
     def leaders(self, cells: list[Cell]) -> list[Cell]:
@@ -100,7 +119,7 @@ class Comparison:
         best_ratio, rival_ratio = self.ratio(best), self.ratio(rival)
         if best_ratio is None or rival_ratio is None:
             return False
-        return math.log(rival_ratio[1]) - math.log(best_ratio[2]) > (self.noise_floor or 0.0)
+        return math.log(rival_ratio[1]) - math.log(best_ratio[2]) > self.noise_floor
 
 
 @dataclass(frozen=True)
@@ -112,6 +131,12 @@ class Section:
     batch_size: int
     precision: str
     comparisons: dict[str, Comparison] = field(default_factory=dict)
+
+    @property
+    def changes(self) -> dict[str, int]:
+        """Return the sizes that a sweep has changed; none where nothing was timed."""
+        groups = (comparison.group for comparison in self.comparisons.values())
+        return next((dict(group["changes"]) for group in groups if group), {})
 
     @property
     def title(self) -> str:
@@ -136,11 +161,34 @@ class Section:
         return list(dict.fromkeys(names))
 
 
-def certified_variants(document: Document, model: str) -> frozenset[str]:
-    """Return the variants whose certificates for `model` all passed; at least one must exist."""
+@dataclass(frozen=True)
+class Net:
+    """A net in all the sizes that the run gave it: one, unless it swept.
+
+    Attributes:
+        parameter: what varies, "batch" or "width"; None: nothing.
+    """
+
+    model: str
+    parameter: str | None
+    sizes: tuple[Section, ...]
+
+    @property
+    def title(self) -> str:
+        """Return the net's name."""
+        return title(self.model)
+
+    @property
+    def anchor(self) -> str:
+        """Return an id that is unique in the page."""
+        return self.sizes[0].anchor if self.parameter is None else f"scaling-{self.sizes[0].anchor}"
+
+
+def certified_variants(document: Document, model: str, size: str) -> frozenset[str]:
+    """Return the variants whose certificates for `model` in `size` all passed; at least one must exist."""
     passed: dict[str, bool] = {}
     for certificate in document["certificates"]:
-        if certificate["model"] == model:
+        if (certificate["model"], certificate["size"]) == (model, size):
             variant = certificate["variant"]
             passed[variant] = passed.get(variant, True) and certificate["passed"]
     return frozenset(variant for variant, all_passed in passed.items() if all_passed)
@@ -157,7 +205,7 @@ def sections(document: Document) -> list[Section]:
     keys.sort(key=lambda key: order.get(key[0], len(order)))
     found = []
     for key in keys:
-        certified = certified_variants(document, key[0])
+        certified = certified_variants(document, *key[:2])
         comparisons = {}
         for phase in PHASES:
             groups = [group for group in document["groups"] if _key(group) == key and group["phase"] == phase]
@@ -166,3 +214,17 @@ def sections(document: Document) -> list[Section]:
                 comparisons[phase] = Comparison(phase, groups[0] if groups else None, cells, certified)
         found.append(Section(*key, comparisons))
     return found
+
+
+def nets(document: Document) -> list[Net]:
+    """Return the document's nets, each with its sizes; those of a sweep in order."""
+    sweep = document["run"]["sweep"]
+    if sweep is None:
+        return [Net(section.model, None, (section,)) for section in sections(document)]
+    found: dict[str, list[Section]] = {}
+    for section in sections(document):
+        found.setdefault(section.model, []).append(section)
+    return [
+        Net(model, sweep["parameter"], tuple(sorted(sizes, key=lambda section: tuple(section.changes.values()))))
+        for model, sizes in found.items()
+    ]

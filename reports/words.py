@@ -120,25 +120,32 @@ def _against_baseline(comparison: Comparison, cells: list[Cell]) -> Markup:
 
 
 def noise(comparison: Comparison) -> Markup:
-    """Say what the A/A control allows to be told apart."""
-    floor = comparison.noise_floor
+    """Say what can be told apart, and what that follows from."""
     if comparison.group is None or comparison.baseline is None:
         return Markup("")
-    if floor is None:
-        return Markup("There is no usable A/A control, so the noise of this comparison is not known.")
-    form = "By its A/A control, this comparison cannot resolve differences below {}."
-    return Markup(form).format(numbers.percent_text(math.expm1(floor)))
+    least = _least(comparison.noise_floor)
+    if comparison.control is None:
+        return Markup("There is no usable A/A control; differences below {} are not claimed.").format(least)
+    if comparison.noise_floor > _reach(comparison.control):
+        return Markup("With a single launch, differences below {} are not claimed.").format(least)
+    return Markup("By its A/A control, this comparison cannot resolve differences below {}.").format(least)
+
+
+def _least(floor: float) -> str:
+    """Return the smallest difference that is told from none, from a noise floor on the log."""
+    return numbers.percent_text(math.expm1(floor)) if floor < math.log(2) else f"a factor of {math.exp(floor):,.1f}"
+
+
+def _reach(ends: tuple[float, float]) -> float:
+    return max(abs(math.log(end)) for end in ends)
 
 
 def control(comparison: Comparison) -> Markup:
     """Give the A/A control's interval, for those who look at the table."""
-    floor = comparison.noise_floor
-    if comparison.group is None or floor is None or comparison.baseline is None:
+    if comparison.control is None or comparison.baseline is None:
         return noise(comparison)
-    entry = comparison.group["control"]
-    ends = numbers.interval_text(entry["ratio_low"], entry["ratio_high"])
-    form = "The A/A control, whose true ratio is 1, came out at {}, so differences below {} cannot be resolved."
-    return Markup(form).format(ends, numbers.percent_text(math.expm1(floor)))
+    ends = numbers.interval_text(*comparison.control)
+    return Markup("The A/A control, whose true ratio is 1, came out at {}. {}").format(ends, noise(comparison))
 
 
 def _tuned(comparison: Comparison) -> Markup:
@@ -186,12 +193,9 @@ def found(comparison: Comparison, brief: bool = False) -> Markup:
     return (sentence + _against_baseline(comparison, others) + _tuned(comparison) + " " + noise(comparison)).strip()
 
 
-def answers(document: Document) -> list[tuple[Section, list[Markup]]]:
-    """Return, for each net, what was found: the first phase (training) in full, the others in a sentence."""
-    return [
-        (section, [found(comparison, brief=index > 0) for index, comparison in enumerate(section.comparisons.values())])
-        for section in sections(document)
-    ]
+def answer(section: Section) -> list[Markup]:
+    """Return what was found for one net: the first phase (training) in full, the others in a sentence."""
+    return [found(comparison, brief=index > 0) for index, comparison in enumerate(section.comparisons.values())]
 
 
 def left_out(document: Document) -> Markup:
@@ -283,7 +287,7 @@ def missing(document: Document) -> list[Markup]:
             where = Markup("{}, {}").format(section.title, PHASE_TITLES[comparison.phase].lower())
             if waiting:
                 told.append(Markup("{}: no time for {}").format(where, names(waiting)))
-            elif comparison.group and comparison.group["stopped_by"] == "interrupted":
+            elif comparison.group and comparison.group["launches"][-1]["stopped_by"] == "interrupted":
                 rounds = numbers.count_text(comparison.group["num_rounds"], "round")
                 told.append(Markup("{}: stopped after {}").format(where, rounds))
     seen = {cell["model"] for cell in document["cells"]}

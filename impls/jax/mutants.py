@@ -17,7 +17,7 @@ import optax
 
 from impls.contract import Arrays
 from impls.faults import Mutants, Planting
-from impls.jax import autoencoder, optimizers, runtime, two_layer, unet
+from impls.jax import autoencoder, optimizers, runtime, tuned, two_layer, unet
 from impls.specs import DROPOUT_RATE, ModelSpec, OptimizerSpec
 
 MODULES = {"two_layer": two_layer, "autoencoder": autoencoder, "unet": unet}
@@ -129,8 +129,8 @@ def stepping(model: str, change: Callable[[Any, Any], Any]) -> Planting:
 def freshly_traced(planting: Planting) -> Planting:
     """Jit new functions, since JAX would find the programs that it has compiled for the right ones."""
 
-    def jit(function: Callable[..., Any]) -> Any:
-        return jax.jit(lambda *args: function(*args))
+    def jit(function: Callable[..., Any], **options: Any) -> Any:
+        return jax.jit(lambda *args: function(*args), **options)
 
     return both(planting, lambda: patch.dict(runtime.TRANSFORMS, compiled=jit))
 
@@ -282,7 +282,10 @@ PLANTINGS: dict[tuple[str, str], Planting] = {
     ("flipped_transposed_kernel", "unet"): loaded("unet", turned("up4.up.w")),
     ("swapped_channels", "unet"): loaded("unet", lambda arrays: {"up4.up.w": arrays["up4.up.w"].swapaxes(0, 1)}),
     ("same_padding", "unet"): layer("Conv", "conv2", conv_general_dilated=same_then_cut),
-    ("average_pool", "unet"): swapped(nn, "max_pool", nn.avg_pool),
+    ("average_pool", "unet"): both(
+        swapped(nn, "max_pool", nn.avg_pool),
+        swapped(tuned, "max_pool", lambda x: nn.avg_pool(x, (2, 2), strides=(2, 2))),
+    ),
     ("crop_offset", "unet"): wrapped(
         unet, "center_crop", lambda crop, x, shape: crop(jnp.roll(x, -1, axis=1), shape), num_turns=4
     ),

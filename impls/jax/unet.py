@@ -54,10 +54,10 @@ class UNet(nn.Module):
         """Predict; with a dropout mask (N, H5, W5, 16 * C) of kept units in train mode, without one in eval mode."""
         train, c = dropout is not None, self.channels
         skip1 = DoubleConv(c, name="down1")(x, train)  # (N, H1, W1, C)
-        skip2 = DoubleConv(2 * c, name="down2")(max_pool(skip1), train)  # (N, H2, W2, 2 * C)
-        skip3 = DoubleConv(4 * c, name="down3")(max_pool(skip2), train)  # (N, H3, W3, 4 * C)
-        skip4 = DoubleConv(8 * c, name="down4")(max_pool(skip3), train)  # (N, H4, W4, 8 * C)
-        h = DoubleConv(16 * c, name="bottleneck")(max_pool(skip4), train)  # (N, H5, W5, 16 * C)
+        skip2 = DoubleConv(2 * c, name="down2")(self.max_pool(skip1), train)  # (N, H2, W2, 2 * C)
+        skip3 = DoubleConv(4 * c, name="down3")(self.max_pool(skip2), train)  # (N, H3, W3, 4 * C)
+        skip4 = DoubleConv(8 * c, name="down4")(self.max_pool(skip3), train)  # (N, H4, W4, 8 * C)
+        h = DoubleConv(16 * c, name="bottleneck")(self.max_pool(skip4), train)  # (N, H5, W5, 16 * C)
         if train:
             h = h * dropout / (1 - DROPOUT_RATE)  # (N, H5, W5, 16 * C)
         h = Up(8 * c, name="up4")(h, skip4, train)  # (N, 2 * H5 - 4, 2 * W5 - 4, 8 * C)
@@ -66,17 +66,16 @@ class UNet(nn.Module):
         h = Up(c, name="up1")(h, skip1, train)  # (N, H_out, W_out, C)
         return nn.Conv(1, (1, 1), name="head")(h)  # (N, H_out, W_out, 1)
 
+    def max_pool(self, x: jax.Array) -> jax.Array:
+        """Halve height and width."""
+        return nn.max_pool(x, (2, 2), strides=(2, 2))  # (N, H, W, C)
+
 
 def batch_norm(train: bool, name: str) -> nn.BatchNorm:
     """Normalise with the batch's statistics in train mode; two passes, since E[x²] - E[x]² loses digits."""
     return nn.BatchNorm(
         not train, momentum=1 - BATCH_NORM_MOMENTUM, epsilon=BATCH_NORM_EPS, use_fast_variance=False, name=name
     )
-
-
-def max_pool(x: jax.Array) -> jax.Array:
-    """Halve height and width."""
-    return nn.max_pool(x, (2, 2), strides=(2, 2))  # (N, H, W, C)
 
 
 def center_crop(x: jax.Array, shape: tuple[int, ...]) -> jax.Array:

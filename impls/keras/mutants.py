@@ -92,6 +92,11 @@ def gradients(change) -> Planting:
     return method(keras.optimizers.Optimizer, "apply", apply)
 
 
+def steps(wrapper) -> Planting:
+    """Let wrapper stand in for the call that takes a training step, and for the one that takes several."""
+    return both(method(runtime.Program, "train_step", wrapper), method(runtime.Program, "train_steps", wrapper))
+
+
 def both(*plantings: Planting) -> Planting:
     """Plant several at once."""
 
@@ -271,8 +276,8 @@ PLANTINGS: dict[tuple[str, str], Planting] = {
     ("detached", "unet"): layer(layers.Conv2D, "head", detached),
     ("ascent", "two_layer"): gradients(lambda grad, _: -grad),
     ("updated_twice", "two_layer"): method(keras.optimizers.Optimizer, "apply", updated_twice),
-    ("learning_rate_decay", "two_layer"): method(runtime.Program, "train_step", learning_rate_decay),
-    ("stale_loss", "two_layer"): method(runtime.Program, "train_step", stale_loss),
+    ("learning_rate_decay", "two_layer"): steps(learning_rate_decay),
+    ("stale_loss", "two_layer"): steps(stale_loss),
     ("nesterov", "unet"): hyperparameters(name="nesterov"),
     # At 0 itself, Keras makes no velocities.
     ("no_momentum", "unet"): hyperparameters(momentum=sys.float_info.min),

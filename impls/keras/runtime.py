@@ -1,6 +1,7 @@
 """Runs the Keras nets on the backend that KERAS_BACKEND names: threads, device, precision, layouts, `Program`."""
 
 import contextlib
+import functools
 import importlib.metadata
 import os
 import platform
@@ -10,6 +11,7 @@ import keras
 import numpy as np
 
 from impls.contract import Arrays, Variant
+from impls.keras import ledger
 from impls.keras.extras import canonical_name, from_canonical, layer_outputs, to_canonical
 from impls.keras.optimizers import SLOTS
 from impls.specs import ModelSpec
@@ -21,6 +23,11 @@ elif _BACKEND == "jax":
     import jax
 else:
     import torch
+
+Batch = dict[str, Any]
+"""Arrays of the host, or where `Program.place` put them: tensors of the backend."""
+
+PHASES = ("forward", "train_step")
 
 _device_scope = contextlib.ExitStack()  # left open: the device is the process's
 
@@ -52,8 +59,6 @@ def configure(variant: Variant, num_threads: int, device: str) -> dict[str, Any]
         "keras_backend": _BACKEND,
         "jit_compile": f"auto = {keras.Sequential([keras.layers.ReLU()]).jit_compile}",
         "image_data_format": keras.config.image_data_format(),
-        "forward": "predict_on_batch",
-        "train_step": "train_on_batch",
         "float64": _float64_note(),
     }
     return {"device": device, "device_name": device_name, "versions": versions, "flags": flags}
@@ -151,50 +156,97 @@ class Program:
 
     def __init__(self, implementation: Any, spec: ModelSpec, params: Arrays, variant: Variant) -> None:
         """Build the net; a float64 program sets and restores the process's precision around every call."""
-        del variant  # KERAS_BACKEND has decided already
         self._spec = spec
+        self._is_tuned = variant.lane == "tuned"
         self._dtype = params[spec.params[0].name].dtype
         self._precision = _float64 if self._dtype == np.float64 else contextlib.nullcontext
         self._implementation = implementation
         with self._precision():
             self._net = implementation.build(spec, params)
             self._net.optimizer.build(self._net.trainable_variables)
+            self._first_value = self._net.trainable_variables[0].value
+        self._functions = self._make_functions()
+        self._graphs: dict[str, Any] = {}
 
-    def prepare(self, batch: Arrays) -> dict[str, np.ndarray]:
+    def _make_functions(self) -> dict[str, Any]:
+        """Return what runs each phase in this variant's mode."""
+        if self._is_tuned:
+            from impls.keras import tuned  # here, because it imports TensorFlow
+
+            return tuned.functions(self._implementation, self._net)
+        return {phase: functools.partial(getattr(self._implementation, phase), self._net) for phase in PHASES}
+
+    def prepare(self, batch: Arrays) -> Batch:
         """Return NumPy arrays, images channels last."""
         return {name: np.array(from_canonical(array, "image"), self._dtype, order="C") for name, array in batch.items()}
 
-    def compile(self, phase: str, batch: dict[str, np.ndarray]) -> None:
-        """Make the function of `phase`; Keras has no public way to trace it before the first batch."""
-        del batch
+    def place(self, batch: Batch) -> Batch:
+        """Return tensors of the backend on its device; Keras' calls take them in the place of arrays."""
         with self._precision():
-            if phase == "train_step":
+            return {name: keras.ops.convert_to_tensor(array) for name, array in batch.items()}
+
+    def stack(self, batches: list[Batch]) -> Batch:
+        """Return the batches one after the other on a new first axis."""
+        return {name: np.stack([batch[name] for batch in batches]) for name in batches[0]}
+
+    def trace(self, phase: str, batch: Batch) -> None:
+        """Trace a `tf.function` of the tuned lane. Keras' own functions are only made: no public call traces them."""
+        with self._precision():
+            if self._is_tuned:
+                self._graphs[phase] = self._functions[phase].get_concrete_function(_inputs(phase, batch))
+            elif phase == "train_step":
                 self._net.make_train_function()
             else:
                 self._net.make_predict_function()
 
-    def forward(self, batch: dict[str, np.ndarray]) -> np.ndarray:
-        """Predict in eval mode."""
-        with self._precision():
-            return self._implementation.forward(self._net, batch)
+    def compile(self, phase: str, batch: Batch) -> None:
+        """Do nothing: TensorFlow optimises a graph, and XLA compiles one, in the first call."""
 
-    def layers(self, batch: dict[str, np.ndarray]) -> dict[str, Any]:
+    def forward(self, batch: Batch) -> Any:
+        """Predict in eval mode; return an array, or in the tuned lane a tensor."""
+        with self._precision():
+            return self._functions["forward"](_inputs("forward", batch))
+
+    def layers(self, batch: Batch) -> dict[str, Any]:
         """Return every layer's output in train mode, eagerly; a stateless scope keeps the statistics as they are."""
         with self._precision(), keras.StatelessScope(), layer_outputs(self._net) as outputs:
             self._implementation.loss(self._net, batch)
         return outputs
 
-    def gradients(self, batch: dict[str, np.ndarray]) -> tuple[Any, dict[str, Any]]:
+    def gradients(self, batch: Batch) -> tuple[Any, dict[str, Any]]:
         """Return (loss, gradients by canonical name); a stateless scope keeps the statistics as they are."""
         with self._precision():
             loss, grads = self._implementation.gradients(self._net, batch)
         names = [canonical_name(variable) for variable in self._net.trainable_variables]
         return loss, dict(zip(names, grads, strict=True))
 
-    def train_step(self, batch: dict[str, np.ndarray]) -> float:
-        """Update once; return the loss from before, a Python float."""
+    def train_step(self, batch: Batch) -> Any:
+        """Update once; return the loss from before, a Python float, or in the tuned lane a tensor."""
         with self._precision():
-            return self._implementation.train_step(self._net, batch)
+            return self._functions["train_step"](batch)
+
+    def train_steps(self, batches: Batch) -> Any:
+        """Update once for each batch of a stack; return the losses from before."""
+        with self._precision():
+            return self._functions["train_steps"](batches)
+
+    def ledger(self, phase: str) -> dict[str, str]:
+        """Return `impls.keras.ledger`'s entries; "unknown" of what Keras keeps to itself until the first call."""
+        net = self._net
+        return {
+            "layout": ledger.layout(net),
+            "donation": ledger.donation(self._first_value),
+            "synchronisation": "once per block" if self._is_tuned else "every call returns host values",
+            "compiler": self._compiler(phase),
+            "caches": ledger.caches(),
+            "precision": f"{net.variable_dtype}; {ledger.tf32()}",
+        }
+
+    def _compiler(self, phase: str) -> str:
+        if self._is_tuned:
+            return ledger.graph_compiler(self._graphs.get(phase))
+        made = self._net.predict_function if phase == "forward" else self._net.train_function
+        return ledger.compiler(self._net, made)
 
     def synchronize(self) -> None:
         """Wait for the parameters; the outputs of Keras' calls are on the host already."""
@@ -223,3 +275,8 @@ class Program:
                 if slot == "velocity":  # Keras folds the rate in: v ← momentum·v − lr·g; p ← p + v
                     state[f"{slot}/{name}"] /= -(self._spec.optimizer.learning_rate or 1.0)
         return state
+
+
+def _inputs(phase: str, batch: Batch) -> Batch:
+    """Return what a phase reads of a batch, so that nothing else is copied to the device."""
+    return {"x": batch["x"]} if phase == "forward" else batch

@@ -40,6 +40,13 @@ class Program:
         """Return contiguous copies of the batch in the net's dtype; the canonical layout is NumPy's own here."""
         return {name: np.array(array, self._dtype, order="C") for name, array in batch.items()}
 
+    def place(self, batch: Arrays) -> Arrays:
+        """Return `batch`: it is where the processor reads it."""
+        return batch
+
+    def trace(self, phase: str, batch: Arrays) -> None:
+        """Do nothing."""
+
     def compile(self, phase: str, batch: Arrays) -> None:
         """Do nothing."""
 
@@ -58,6 +65,18 @@ class Program:
     def train_step(self, batch: Arrays) -> np.ndarray:
         """Update the net once; return the loss from before the update."""
         return self._implementation.train_step(self._net, batch)
+
+    def ledger(self, phase: str) -> dict[str, str]:  # noqa: ARG002 - the same for all
+        """Return what NumPy does at its calls; the BLAS library is the one that has the process's products."""
+        blas = {library["internal_api"] for library in threadpool_info() if library["user_api"] == "blas"}
+        return {
+            "layout": "canonical: NCHW, OIHW, (in, out); C order",
+            "donation": "none; parameters updated in place",
+            "synchronisation": "none needed: a call returns when it has finished",
+            "compiler": f"none; products by {', '.join(sorted(blas)) or 'NumPy itself'}",
+            "caches": "none",
+            "precision": str(self._dtype),
+        }
 
     def synchronize(self) -> None:
         """Return at once: NumPy has finished when it returns."""

@@ -9,7 +9,20 @@ BACKEND = Backend(
     variants=(
         Variant("tf-graph", "graph", _REQUIRES, headline=True),
         Variant("tf-function", "graph", _REQUIRES),
-        Variant("tf-xla", "compiled", _REQUIRES, slow_models=("unet",)),
+        Variant(
+            "tf-xla",
+            "compiled",
+            _REQUIRES,
+            slow_models=("unet",),
+            cache_env=(("TF_XLA_FLAGS", "--tf_xla_persistent_cache_directory={cache}"),),
+        ),
         Variant("tf-eager", "eager", _REQUIRES),
+        Variant(
+            "tf-tuned",
+            "graph",
+            _REQUIRES,
+            lane="tuned",
+            steps_per_call=(("two_layer", 10), ("autoencoder", 10)),
+        ),
     ),
 )

@@ -64,6 +64,11 @@ def both(*plantings: Planting) -> Planting:
     return planted
 
 
+def steps(function: Wrong) -> Planting:
+    """Replace the call that takes a training step, and the one that takes several."""
+    return both(wrong(Program, "train_step", function), wrong(Program, "train_steps", function))
+
+
 def optimizer(module: ModuleType, rate: float = 1.0, **changes: Any) -> Planting:
     """Build with an optimizer of `rate` times the specified learning rate, and with other `changes`."""
 
@@ -182,7 +187,7 @@ def decayed(right: Wrong, self: Any, batch: Any) -> Any:
     rate = self._net.spec.optimizer.learning_rate / 2
     changed = dataclasses.replace(self._net.spec.optimizer, learning_rate=rate)
     self._net.spec = dataclasses.replace(self._net.spec, optimizer=changed)
-    del self._functions["train_step"]
+    self._functions.clear()
     return value
 
 
@@ -282,7 +287,7 @@ MUTANTS = Mutants(
         ("frozen_parameter", "autoencoder"): wrong(optimizers.Adam, "update", frozen("decoder2.b")),
         ("frozen_parameter", "unet"): wrong(optimizers.Momentum, "update", frozen("head.b")),
         ("updated_twice", "two_layer"): wrong(two_layer, "train_step", stepped_twice),
-        ("learning_rate_decay", "two_layer"): wrong(Program, "train_step", decayed),
+        ("learning_rate_decay", "two_layer"): steps(decayed),
         ("weight_decay", "two_layer"): step_gradients(
             lambda params, grads: {name: grad + 0.01 * params[name] for name, grad in grads.items()}
         ),
@@ -304,7 +309,7 @@ MUTANTS = Mutants(
         ("batch_norm_momentum", "unet"): constant(unet, "BATCH_NORM_MOMENTUM", 0.9),
         ("unbiased_variance", "unet"): wrong(unet, "batch_norm", unbiased),
         ("statistics_in_eval", "unet"): wrong(unet, "batch_norm", moved_by_prediction),
-        ("stale_loss", "two_layer"): wrong(Program, "train_step", stale),
+        ("stale_loss", "two_layer"): steps(stale),
     },
     inexpressible={
         ("gradients_not_cleared", ""): (

@@ -16,12 +16,16 @@ Numbers = dict[str, tf.Tensor]
 
 
 class Optimizer:
-    """Updates the variables `params`; `slots` are its own, zeros at first, by canonical name ("m/PARAM")."""
+    """Updates the variables `params`; `slots` are its own, zeros at first, by canonical name ("m/PARAM").
+
+    `slot_factors` says by slot ("m") how many times larger its variables are than the spec defines them, if at all.
+    """
 
     def __init__(self, spec: OptimizerSpec, params: Variables) -> None:
         self.spec = spec
         self.params = params
         self.slots = {name: zeros for slot in spec.slots for name, zeros in zeros_like(params, slot).items()}
+        self.slot_factors: dict[str, float] = {}
 
     def apply_gradients(self, grads: Mapping[str, tf.Tensor]) -> list[tf.Operation]:
         """Take one step along gradients by name; in a static graph, return the operations that take it."""
@@ -65,34 +69,43 @@ class Momentum(Optimizer):
 
 
 class Adam(Optimizer):
-    """`adam`, written as assignments: the kernel of tf.compat.v1.train.AdamOptimizer loses digits.
+    """`adam`, with the kernel of tf.compat.v1.train.AdamOptimizer.
 
-    In float32 it takes 1 - β2 of a rounded β2, which puts v off by 1.3e-5 from the first step on. And it adds epsilon
-    before the bias correction (Kingma & Ba 2015, end of section 2).
+    The kernel adds epsilon before the bias correction (Kingma & Ba 2015, end of section 2). And it takes 1 - β of a
+    rounded β, which in float32 is off by 1.3e-5 for 0.999: its m and v are larger by `slot_factors` than they should
+    be. Its rate and its epsilon make up for both.
     """
 
     def __init__(self, spec: OptimizerSpec, params: Variables) -> None:
         super().__init__(spec, params)
         self.num_steps = tf.Variable(0, dtype=tf.int64, name="num_steps")
+        number = next(iter(params.values())).dtype.as_numpy_dtype
+        betas = {"m": spec.beta1, "v": spec.beta2}
+        self.slot_factors = {slot: float(1 - number(beta)) / (1 - beta) for slot, beta in betas.items()}
 
     def numbers(self, dtype: tf.DType) -> Numbers:
-        """Count the step; return rate and epsilon with its bias corrections folded in.
+        """Count the step; return rate and epsilon with bias corrections and `slot_factors` folded in, and both β.
 
         lr·m̂ / (√v̂ + eps) = (lr·√(1-β2ᵗ) / (1-β1ᵗ))·m / (√v + √(1-β2ᵗ)·eps), which saves two passes over each
         parameter. In float64, because in float32 1 - 0.999 has only four digits.
         """
         spec, t = self.spec, tf.cast(self.num_steps.assign_add(1), tf.float64)
-        root = tf.sqrt(1 - spec.beta2**t)
-        lr = spec.learning_rate * root / (1 - spec.beta1**t)
-        return {"lr": tf.cast(lr, dtype), "epsilon": tf.cast(spec.eps * root, dtype)}
+        root = tf.sqrt((1 - spec.beta2**t) * self.slot_factors["v"])
+        lr = spec.learning_rate * root / ((1 - spec.beta1**t) * self.slot_factors["m"])
+        betas = {"beta1": tf.constant(spec.beta1, dtype), "beta2": tf.constant(spec.beta2, dtype)}
+        return {"lr": tf.cast(lr, dtype), "epsilon": tf.cast(spec.eps * root, dtype), **betas}
 
     def update(self, name: str, grad: tf.Tensor, numbers: Numbers) -> tf.Operation:
         """Do m ← β1·m + (1-β1)·g; v ← β2·v + (1-β2)·g²; p ← p - lr·m / (√v + epsilon)."""
-        p, m, v = self.params[name], self.slots[f"m/{name}"], self.slots[f"v/{name}"]
-        new_m = self.spec.beta1 * m + (1 - self.spec.beta1) * grad
-        new_v = self.spec.beta2 * v + (1 - self.spec.beta2) * tf.square(grad)
-        update = numbers["lr"] * new_m / (tf.sqrt(new_v) + numbers["epsilon"])
-        return tf.group(m.assign(new_m), v.assign(new_v), p.assign_sub(update))
+        return tf.raw_ops.ResourceApplyAdam(
+            var=self.params[name].handle,
+            m=self.slots[f"m/{name}"].handle,
+            v=self.slots[f"v/{name}"].handle,
+            beta1_power=tf.zeros((), grad.dtype),  # the bias corrections that it would make
+            beta2_power=tf.zeros((), grad.dtype),
+            grad=grad,
+            **numbers,
+        )
 
 
 class AdamW(Adam):

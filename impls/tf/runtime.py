@@ -10,8 +10,10 @@ import tensorflow as tf
 
 from impls.contract import Arrays, Variant
 from impls.specs import ModelSpec
+from impls.tf import ledger, sessions, tuned
 from impls.tf import net as layouts
 from impls.tf.net import Batch, Net
+from impls.tf.sessions import SessionFunction
 from impls.tf.taps import layer_outputs
 
 TF32_BY_DEFAULT = tf.config.experimental.tensor_float_32_execution_enabled()
@@ -71,7 +73,10 @@ class Program:
         self._implementation = implementation
         self._spec = spec
         self._variant = variant
-        self._is_static = variant.name == "tf-graph"
+        self._is_tuned = variant.lane == "tuned"
+        self._num_steps = variant.num_steps(spec.model)
+        self._dtype = params[spec.params[0].name].dtype
+        self._is_static = self._is_tuned or variant.name == "tf-graph"
         make = implementation.static_graph if self._is_static else implementation.build
         self._net: Net = make(spec, params)
         self._functions: dict[str, Any] = {}
@@ -82,20 +87,37 @@ class Program:
             name: layouts.from_numpy(array, "image" if array.ndim == 4 else "plain") for name, array in batch.items()
         }
 
-    def compile(self, phase: str, batch: Batch) -> None:
-        """Add the phase's nodes to the graph, or trace it; TensorFlow optimises and XLA compiles on the first call."""
+    def place(self, batch: Batch) -> Batch:
+        """Return tensors on the device, or of a static graph, names of tensors that stay in its Session."""
+        if self._is_static:
+            return sessions.place(self._net.session, batch)
+        return {name: tf.constant(array) for name, array in batch.items()}
+
+    def stack(self, batches: list[Batch]) -> Batch:
+        """Return the batches one after the other on a new first axis."""
+        return {name: np.stack([batch[name] for batch in batches]) for name in batches[0]}
+
+    def trace(self, phase: str, batch: Batch) -> None:
+        """Add the phase's nodes to the static graph, or trace the function. Eager, do nothing."""
         function = self._function(phase)
-        if self._variant.name in ("tf-function", "tf-xla"):
-            function.get_concrete_function(_inputs(batch) if phase == "forward" else batch)
+        if self._is_static:
+            function.trace(_inputs(phase, batch))
+        elif self._variant.mode != "eager":
+            function.get_concrete_function(_inputs(phase, batch))
+
+    def compile(self, phase: str, batch: Batch) -> None:
+        """Optimise a tuned graph and make its kernels; in other variants the first call does it, and XLA's work."""
+        if self._is_static:
+            self._function(phase).compile(_inputs(phase, batch))
 
     def forward(self, batch: Batch) -> Any:
         """Predict in eval mode."""
-        return self._function("forward")(_inputs(batch))
+        return self._function("forward")(_inputs("forward", batch))
 
     def layers(self, batch: Batch) -> Mapping[str, Any]:
         """Return the output of every layer in train mode: in a Session where that is the mode, else eagerly."""
         function = functools.partial(layer_outputs, self._implementation.loss, self._net)
-        return (self._in_session(function) if self._is_static else function)(batch)
+        return (self._in_session(function, self._net.placeholders) if self._is_static else function)(batch)
 
     def gradients(self, batch: Batch) -> tuple[Any, Mapping[str, Any]]:
         """Return (loss, gradients by name), in TensorFlow's layout."""
@@ -104,6 +126,21 @@ class Program:
     def train_step(self, batch: Batch) -> Any:
         """Update the variables once; return the loss from before."""
         return self._function("train_step")(batch)
+
+    def train_steps(self, batches: Batch) -> Any:
+        """Update the variables once for each batch of a stack; return the losses from before, (num_steps,)."""
+        return self._function("train_steps")(batches)
+
+    def ledger(self, phase: str) -> dict[str, str]:
+        """Return `impls.tf.ledger`'s entries."""
+        function = self._function(phase)
+        zeros = self.prepare({name: np.zeros(shape, self._dtype) for name, shape in self._spec.inputs.items()})
+        batch = _inputs(phase, self.stack([zeros] * self._num_steps) if phase == "train_steps" else zeros)
+        if self._is_static:
+            facts = ledger.of_session(function, batch)
+        else:
+            facts = ledger.of_eager() if self._variant.mode == "eager" else ledger.of_tf_function(function, batch)
+        return {**facts, "precision": ledger.precision(self._dtype)}
 
     def synchronize(self) -> None:
         """Wait for the device; a Session has nothing to wait for, since `run` returns when all is computed."""
@@ -116,35 +153,40 @@ class Program:
 
     def state(self) -> dict[str, np.ndarray]:
         """Return canonical copies of parameters, statistics and slots."""
-        slots = self._net.optimizer.slots if self._net.optimizer else {}
-        values = self._net.params | self._net.statistics | slots
+        optimizer = self._net.optimizer
+        values = self._net.params | self._net.statistics | (optimizer.slots if optimizer else {})
         if self._is_static:
             values = self._net.session.run(values)
-        return {name: layouts.to_numpy(value, self._spec.kind(name)) for name, value in values.items()}
+        arrays = {name: layouts.to_numpy(value, self._spec.kind(name)) for name, value in values.items()}
+        if optimizer:
+            for name in optimizer.slots:
+                arrays[name] /= optimizer.slot_factors.get(name.partition("/")[0], 1)
+        return arrays
 
     def _function(self, phase: str) -> Any:
         """Return what runs `phase` on a batch in this variant's mode, made when it is first asked for."""
         if phase not in self._functions:
-            function: Any = functools.partial(getattr(self._implementation, phase), self._net)
-            if self._is_static:
-                function = self._in_session(function)
-            elif self._variant.name != "tf-eager":
-                function = tf.function(function, jit_compile=self._variant.name == "tf-xla")
-            self._functions[phase] = function
+            self._functions[phase] = self._make_function(phase)
         return self._functions[phase]
 
-    def _in_session(self, function: Callable[[Batch], Any]) -> Callable[[Batch], Any]:
-        """Add the nodes of `function` to the static graph; return what feeds a batch and fetches their values."""
-        session, placeholders = self._net.session, self._net.placeholders
-        with session.graph.as_default():
-            fetches = function(placeholders)
+    def _make_function(self, phase: str) -> Any:
+        if phase == "train_steps":
+            return self._in_session(
+                functools.partial(tuned.train_steps, self._implementation.train_step, self._net),
+                tuned.stacked(self._net, self._num_steps),
+            )
+        function = functools.partial(getattr(self._implementation, phase), self._net)
+        if self._is_static:
+            return self._in_session(function, self._net.placeholders)
+        if self._variant.mode == "eager":
+            return function
+        return tf.function(function, jit_compile=self._variant.mode == "compiled")
 
-        def run(batch: Batch) -> Any:
-            return session.run(fetches, feed_dict={placeholders[name]: array for name, array in batch.items()})
+    def _in_session(self, function: Callable[[Batch], Any], placeholders: Batch) -> SessionFunction:
+        kind = tuned.CallableFunction if self._is_tuned else SessionFunction
+        return kind(self._net.session, placeholders, function)
 
-        return run
 
-
-def _inputs(batch: Batch) -> Batch:
-    """Return what a prediction needs of a batch, so that nothing else is copied to the device."""
-    return {"x": batch["x"]}
+def _inputs(phase: str, batch: Batch) -> Batch:
+    """Return what a phase needs of a batch: of a prediction "x", so that nothing else is copied to the device."""
+    return {"x": batch["x"]} if phase == "forward" else batch

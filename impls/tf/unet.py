@@ -64,7 +64,7 @@ def up(net: Net, block: str, x: tf.Tensor, skip: tf.Tensor, seen: Tensors | None
         x, net.params[f"{block}.up.w"], (x.shape[0], H, W, x.shape[3]), 2, "VALID"
     )  # (N, H, W, C_in)
     top, left = (skip.shape[1] - H) // 2, (skip.shape[2] - W) // 2
-    skip = skip[:, top : top + H, left : left + W, :]  # (N, H, W, C)
+    skip = tf.slice(skip, [0, top, left, 0], [-1, H, W, -1])  # (N, H, W, C)
     h = tf.concat([skip, h], axis=-1)  # (N, H, W, C + C_in)
     return double_conv(net, block, h, seen)  # (N, H - 4, W - 4, C)
 

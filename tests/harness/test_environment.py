@@ -1,4 +1,4 @@
-"""The machine is described as the schema wants it, workers get one number of threads, warnings name a remedy."""
+"""The machine is described as the schema wants it, its limits are found, and workers get one number of threads."""
 
 import json
 import os
@@ -19,12 +19,12 @@ SCHEMA = json.loads((Path(environment.__file__).parent / "results.schema.json").
 
 @pytest.fixture
 def machine(monkeypatch, tmp_path):
-    """A quiet machine with 8 CPUs, whose /sys and /proc are empty folders."""
+    """A machine with 8 CPUs and 16 GiB of memory, whose /sys and /proc are empty folders."""
     monkeypatch.setattr(environment, "_SYS", tmp_path / "sys")
     monkeypatch.setattr(environment, "_PROC", tmp_path / "proc")
     monkeypatch.setattr(environment, "available_cpus", lambda: list(range(8)))
-    monkeypatch.setattr(environment, "load_average", lambda: [0.1, 0.1, 0.1])
-    monkeypatch.setattr(environment.psutil, "sensors_battery", lambda: None, raising=False)
+    memory = SimpleNamespace(total=16 * 2**30, available=12 * 2**30)
+    monkeypatch.setattr(environment.psutil, "virtual_memory", lambda: memory)
     monkeypatch.setattr(environment.psutil, "cpu_count", lambda logical: 8 if logical else 4)
     return tmp_path
 
@@ -133,6 +133,71 @@ def test_cpu_quota(machine, files, expected):
     assert environment.cpu_quota() == expected
 
 
+# The control group's path in /proc, version 2: what a slice of the host, and a container with the host's path, show.
+@pytest.mark.parametrize("path", ["/system.slice/run.scope", "/docker/0123"])
+def test_the_strictest_group_above_the_process_limits_it(machine, path):
+    write(machine / "proc/self/cgroup", f"0::{path}\n")
+    write(machine / "sys/fs/cgroup/cpu.max", "600000 100000")
+    write(machine / "sys/fs/cgroup/memory.max", str(8 * 2**30))
+    assert environment.cpu_quota() == 6
+    assert environment.memory_limit() == 8 * 2**30
+    write(machine / "sys/fs/cgroup/system.slice/cpu.max", "200000 100000")
+    write(machine / "sys/fs/cgroup/system.slice/run.scope/cpu.max", "max 100000")
+    write(machine / "sys/fs/cgroup/system.slice/other.scope/cpu.max", "100000 100000")
+    assert environment.cpu_quota() == (2 if path.startswith("/system.slice") else 6)
+
+
+def test_version_1_has_a_folder_for_each_controller(machine):
+    write(machine / "proc/self/cgroup", "4:memory:/jobs/7\n3:cpu,cpuacct:/jobs/7\n0::/\n")
+    write(machine / "sys/fs/cgroup/cpu/jobs/7/cpu.cfs_quota_us", "300000")
+    write(machine / "sys/fs/cgroup/cpu/jobs/7/cpu.cfs_period_us", "100000")
+    write(machine / "sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712")
+    assert environment.cpu_quota() == 3
+    assert environment.memory_limit() is None
+    write(machine / "sys/fs/cgroup/memory/jobs/7/memory.limit_in_bytes", str(2**30))
+    assert environment.memory_limit() == 2**30
+
+
+@pytest.mark.parametrize(
+    ("limit", "used", "stat", "prefix"),
+    [
+        ("memory.max", "memory.current", "inactive_file", ""),
+        ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file", "memory/"),
+    ],
+)
+def test_memory_left_is_what_the_container_leaves_and_can_free(machine, limit, used, stat, prefix):
+    """By hand: 4 GiB allowed, 3 GiB used, of which 1 GiB are pages of files that the kernel may drop."""
+    assert environment.memory_left() == 12 * 2**30
+    folder = machine / "sys/fs/cgroup" / prefix
+    write(folder / limit, str(4 * 2**30))
+    write(folder / used, str(3 * 2**30))
+    assert environment.memory_left() == 1 * 2**30
+    write(folder / "memory.stat", f"anon 5\n{stat} {2**30}\n")
+    assert environment.memory_left() == 2 * 2**30
+
+
+def test_throttling_is_that_of_the_group_that_was_paused_most(machine):
+    assert environment.cpu_throttling() is None
+    write(machine / "proc/self/cgroup", "0::/jobs")
+    write(machine / "sys/fs/cgroup/cpu.stat", "usage_usec 7")  # the host's root counts no periods
+    assert environment.cpu_throttling() is None
+    write(machine / "sys/fs/cgroup/jobs/cpu.stat", "usage_usec 7\nnr_periods 90\nnr_throttled 4\n")
+    assert environment.cpu_throttling() == (4, 90)
+
+
+def siblings(machine, *groups):
+    for group in groups:
+        for cpu in group:
+            text = ",".join(map(str, group))
+            write(machine / f"sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list", f"{text}\n")
+
+
+def test_cores_are_known_by_their_siblings(machine):
+    assert environment.cores([0, 1]) == [[0], [1]]
+    siblings(machine, (0, 2), (1, 3))
+    assert environment.cores([0, 1, 2, 3, 9]) == [[0, 2], [1, 3], [9]]
+
+
 # ---------------------------------------------------------------- what the workers are told
 
 
@@ -161,7 +226,8 @@ def test_no_threads_are_refused(num_threads):
             function(num_threads)
 
 
-def test_cpus_are_the_first_that_are_available(monkeypatch):
+def test_cpus_are_the_first_that_are_available(monkeypatch, tmp_path):
+    monkeypatch.setattr(environment, "_SYS", tmp_path)
     monkeypatch.setattr(environment.os, "sched_getaffinity", lambda _: {9, 4, 6, 5}, raising=False)
     monkeypatch.setattr(environment.os, "sched_setaffinity", lambda *_: None, raising=False)
     assert environment.choose_cpus(2) == [4, 5]
@@ -170,6 +236,16 @@ def test_cpus_are_the_first_that_are_available(monkeypatch):
     monkeypatch.delattr(environment.os, "sched_getaffinity")
     assert environment.choose_cpus(2) is None
     assert environment.available_cpus() == list(range(os.cpu_count()))
+
+
+def test_every_core_gives_one_cpu_before_any_gives_its_second(machine, monkeypatch):
+    monkeypatch.setattr(environment.os, "sched_setaffinity", lambda *_: None, raising=False)
+    siblings(machine, (0, 1), (2, 3), (4, 5), (6, 7))
+    assert environment.choose_cpus(3) == [0, 2, 4]
+    assert environment.choose_cpus(6) == [0, 1, 2, 3, 4, 6]
+    assert environment.choose_cpus(8) == list(range(8))
+    monkeypatch.setattr(environment, "available_cpus", lambda: [4, 5, 6, 7])
+    assert environment.default_num_threads() == 2
 
 
 def test_default_threads_are_the_physical_cores_that_may_be_used(machine, monkeypatch):
@@ -183,46 +259,3 @@ def test_default_threads_are_the_physical_cores_that_may_be_used(machine, monkey
     assert environment.default_num_threads() == 2
     monkeypatch.setattr(environment.psutil, "cpu_count", lambda **_: None)  # psutil may not know
     assert environment.default_num_threads() == 2
-
-
-# ---------------------------------------------------------------- what would blur the times
-
-
-def test_a_quiet_machine_gets_no_warning(machine):
-    write(machine / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "performance\n")
-    assert environment.warnings(4) == []
-
-
-@pytest.mark.parametrize(
-    ("num_threads", "load", "expected"),
-    [
-        (4, 3.9, []),
-        (4, 4.5, ["load average 4.5 + 4 threads exceed the 8 available CPUs: close other programs"]),
-        (8, 0.1, []),
-        (9, 0.1, ["9 threads on 8 available CPUs", "--threads 8 or fewer"]),
-    ],
-)
-@pytest.mark.usefixtures("machine")
-def test_too_many_threads_or_too_much_load(monkeypatch, num_threads, load, expected):
-    monkeypatch.setattr(environment, "load_average", lambda: [load, 0.0, 0.0])
-    found = environment.warnings(num_threads)
-    assert len(found) == bool(expected)
-    assert all(text in found[0] for text in expected)
-
-
-def test_quota_governor_and_battery_are_told_with_a_remedy(machine, monkeypatch):
-    write(machine / "sys/fs/cgroup/cpu.max", "150000 100000")
-    for cpu, governor in enumerate(("powersave", "performance", "powersave")):
-        write(machine / f"sys/devices/system/cpu/cpu{cpu}/cpufreq/scaling_governor", governor + "\n")
-    monkeypatch.setattr(environment.psutil, "sensors_battery", lambda: SimpleNamespace(power_plugged=False))
-    quota, governor, battery = environment.warnings(2)
-    assert "only 1.5 CPUs' worth" in quota
-    assert "raise its CPU limit" in quota
-    assert "governor is powersave" in governor
-    assert "cpupower" in governor
-    assert "plug it in" in battery
-    assert not any("\n" in line for line in (quota, governor, battery))
-
-
-def test_warnings_run_on_this_machine():
-    assert all(isinstance(line, str) and line for line in environment.warnings(1))

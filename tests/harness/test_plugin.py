@@ -108,6 +108,24 @@ def test_selection_by_keyword_and_comparison(project: Path) -> None:
     assert listed.returncode == 0, listed.stdout + listed.stderr
 
 
+def test_a_sweep_measures_every_net_at_every_size(project: Path) -> None:
+    done = run_pytest(project, *TINY, "--models", "two_layer,autoencoder", "--sweep", "width=6,3", "-k", "forward")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "4 passed" in done.stdout
+    block = latest(project)["likeforlike"]
+    assert block["run"]["sweep"] == {"parameter": "width", "values": [3, 6]}
+    changes = [(group["model"], group["changes"]) for group in block["groups"] if group["phase"] == "forward"]
+    assert changes == [
+        ("two_layer", {"H": 3}),
+        ("two_layer", {"H": 6}),
+        ("autoencoder", {"hidden": 3}),
+        ("autoencoder", {"hidden": 6}),
+    ]
+    flops = [group["flops"] for group in block["groups"] if group["phase"] == "forward"]
+    assert flops[1] == 2 * flops[0], "the two-layer net's work is proportional to its width"
+    assert {cell["size"] for cell in block["cells"]} == {group["size"] for group in block["groups"]}
+
+
 def test_without_the_option_nothing_is_timed(project: Path) -> None:
     done = run_pytest(project, "-rs")
     assert done.returncode == 0
@@ -133,6 +151,8 @@ def test_smoke_mode_certifies_and_writes_no_report(project: Path) -> None:
         (["--device", "tpu"], "unknown device 'tpu'"),
         (["--threads", "0"], "--threads 0: give a whole number"),
         (["--report-dir", "pytest.ini/runs"], "cannot write to pytest.ini/runs"),
+        (["--sweep", "depth=1,2"], "--sweep depth=1,2: write batch=1,4,16"),
+        (["--sweep", "batch=0,2"], "--sweep batch 0: give a whole number, 1 or more"),
         (["--benchmark-skip"], "--benchmark cannot go together with --benchmark-skip"),
         (["--benchmark-cprofile", "cumtime"], "--benchmark cannot go together with --benchmark-cprofile"),
         (["-n", "2"], "--benchmark cannot go together with -n"),

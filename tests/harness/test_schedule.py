@@ -12,19 +12,25 @@ PRESET = replace(presets.get("default"), min_rounds=6, max_rounds=24, max_group_
 
 @dataclass
 class Simulated:
-    """A sampler whose step takes `step_s`, with relative noise; `visits` is shared, to see the order."""
+    """A sampler whose step takes `step_s`, with relative noise; `visits` is shared, to see the order.
+
+    The first visit belongs to the calibration, which a disturbance lengthens by `lost_s`. In every visit the first
+    `num_cold` blocks take twice as long.
+    """
 
     name: str
     step_s: float
     visits: list[str]
     noise: float = 0.0
+    lost_s: float = 0.0
+    num_cold: int = 1
     fails_at: int | None = None
     error: BaseException = field(default_factory=lambda: RuntimeError("boom"))
     num_visits: int = 0
 
     def calibrate(self, min_block_s: float) -> tuple[int, float]:
-        num_iterations = max(1, round(min_block_s / self.step_s))
-        return num_iterations, num_iterations * self.step_s
+        num_iterations = max(1, round(min_block_s / (self.step_s + self.lost_s)))
+        return num_iterations, num_iterations * self.step_s + self.lost_s
 
     def sample(self, num_iterations: int, num_samples: int) -> list[schedule.Sample]:
         self.visits.append(self.name)
@@ -32,8 +38,9 @@ class Simulated:
         if self.num_visits == self.fails_at:
             raise self.error
         rng = random.Random(f"{self.name}{self.num_visits}")
-        walls = [self.step_s * num_iterations * (1 + self.noise * rng.random()) for _ in range(num_samples)]
-        return [(wall_s, wall_s, 0) for wall_s in walls]
+        walls = [self.step_s * num_iterations * (1 + self.noise * rng.random()) for _ in range(1 + num_samples)]
+        walls = [2 * wall_s for wall_s in walls[: self.num_cold]] + walls[self.num_cold :]
+        return [(wall_s, wall_s, 0, wall_s) for wall_s in walls[1:]]  # the first one is untimed
 
 
 def measure(*samplers: Simulated, preset: presets.Preset = PRESET, seed: int = 0) -> schedule.Measurement:
@@ -44,7 +51,8 @@ def measure(*samplers: Simulated, preset: presets.Preset = PRESET, seed: int = 0
 def test_every_round_visits_everyone_once_in_shuffled_order() -> None:
     visits: list[str] = []
     measured = measure(*(Simulated(name, 1e-3, visits) for name in "abcd"))
-    rounds = [visits[i : i + 4] for i in range(0, len(visits), 4)]
+    calibrated, *rounds = (visits[i : i + 4] for i in range(0, len(visits), 4))
+    assert calibrated == list("abcd")
     assert len(rounds) == measured.num_rounds
     assert all(sorted(names) == list("abcd") for names in rounds)
     assert len({tuple(names) for names in rounds}) > 1, "the order never changed"
@@ -78,20 +86,20 @@ def test_samples_are_seconds_per_step() -> None:
     measured = measure(Simulated("a", 1e-4, []))
     series = measured.series["a"]
     assert series.num_iterations == 20
-    assert series.rounds_s[0] == pytest.approx([1e-4] * PRESET.num_samples)
+    assert series.rounds_s[0] == pytest.approx([1e-4] * 15)
 
 
 def test_a_failing_sampler_costs_itself_only() -> None:
     visits: list[str] = []
-    measured = measure(Simulated("a", 1e-3, visits), Simulated("b", 1e-3, visits, fails_at=3))
+    measured = measure(Simulated("a", 1e-3, visits), Simulated("b", 1e-3, visits, fails_at=4))
     assert str(measured.failures["b"]) == "boom"
     assert len(measured.series["b"].rounds_s) == 2
     assert len(measured.series["a"].rounds_s) == measured.num_rounds == PRESET.min_rounds
-    assert visits.count("b") == 3, "it was visited again after it failed"
+    assert visits.count("b") == 4, "it was visited again after it failed"
 
 
 def test_ctrl_c_keeps_whole_rounds() -> None:
-    interrupted = Simulated("b", 1e-3, [], fails_at=4, error=KeyboardInterrupt())
+    interrupted = Simulated("b", 1e-3, [], fails_at=5, error=KeyboardInterrupt())
     measured = measure(Simulated("a", 1e-3, []), interrupted)
     assert measured.stopped_by == "interrupted"
     assert {len(series.rounds_s) for series in measured.series.values()} == {3}
@@ -101,3 +109,29 @@ def test_ctrl_c_keeps_whole_rounds() -> None:
 def test_statistic_is_chosen_at_calibration(step_s: float, statistic: str) -> None:
     measured = measure(Simulated("a", step_s, []), Simulated("b", step_s, []))
     assert measured.statistic == statistic
+
+
+def test_a_disturbed_calibration_decides_nothing() -> None:
+    """A block that stood still for 24 ms would have been a single step, and the group's statistic the median."""
+    measured = measure(Simulated("a", 4e-4, [], lost_s=0.024), Simulated("b", 4e-4, [], lost_s=0.024))
+    assert measured.statistic == "min"
+    assert {series.num_iterations for series in measured.series.values()} == {5}
+
+
+def test_blocks_at_the_start_of_a_visit_are_not_timed() -> None:
+    """10 ms of them, here five blocks; were one of the five cold ones timed, it would show as twice as long."""
+    measured = measure(Simulated("a", 1e-3, [], num_cold=5))
+    assert max(max(samples) for samples in measured.series["a"].rounds_s) == pytest.approx(1e-3)
+
+
+def test_short_blocks_are_taken_for_a_while_and_long_ones_as_the_preset_says() -> None:
+    """The same number for a slow sampler as for the others: a minimum falls with the number that it is taken of."""
+    short = measure(*(Simulated(name, step_s, []) for name, step_s in [("a", 1e-3), ("b", 1e-3), ("c", 0.02)]))
+    assert {len(samples) for series in short.series.values() for samples in series.rounds_s} == {15}
+    long = measure(Simulated("a", 0.1, []), Simulated("b", 0.1, []))
+    assert {len(samples) for series in long.series.values() for samples in series.rounds_s} == {PRESET.num_long_samples}
+
+
+def test_a_group_in_which_everything_fails_ends() -> None:
+    measured = measure(Simulated("a", 1e-3, [], fails_at=1))
+    assert (measured.num_rounds, set(measured.failures)) == (0, {"a"})

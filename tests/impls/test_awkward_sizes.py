@@ -131,7 +131,7 @@ def refused(worker: Worker, expected: Expected, judged: str) -> list[str]:
     def quantities() -> Iterator[tuple[str, np.ndarray]]:
         if expected.starts:
             yield from programs.trace_start(worker, "awkward")
-        yield from programs.trace_steps(worker, "awkward", NUM_STEPS, num_taken=0)
+        yield from programs.trace_steps(worker, "awkward", NUM_STEPS)
 
     proof = certify.certify(worker.entry.name, "cpu", expected, "float64", quantities())
     worker.call("close", key="awkward")

@@ -46,9 +46,9 @@ def test_certificate(variant: str, model: str, oracle_of: Callable[..., Oracle])
     oracle = oracle_of(model, () if is_slow else BOTH_PRECISIONS)
     with Worker(entry, num_threads=1, device="cpu") as worker:
         worker.start()
-        stages = programs.launch(worker, oracle.problem)
+        launched = programs.launch(worker, oracle.problem)
         proof = certify.prove(worker, oracle)
-    assert set(stages) == set(programs.PHASES)
+    assert set(launched.stages) == set(programs.PHASES)
     spec = oracle.problem.spec
     num_tensors = len(spec.params) * (1 + len(spec.optimizer.slots)) + len(spec.statistics)
     for precision in BOTH_PRECISIONS:

@@ -342,7 +342,7 @@ def net_with(optimizer, dtype="float64"):
         sizes={},
         loss="sum_squared_error",
         optimizer=optimizer,
-        flops={},
+        products=(),
         num_certified_steps=1,
     )
     return layers.Net(spec, {"p": START.astype(dtype)})

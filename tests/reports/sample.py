@@ -1,11 +1,15 @@
-"""A valid result document, made up but lifelike: three nets, thirteen variants, every status, every warning."""
+"""Valid result documents, made up but lifelike: a run with every status and every warning, and a sweep."""
 
 import base64
+import itertools
 import math
 import random
 import struct
 import zlib
 from typing import Any
+
+from harness import breakeven
+from harness.breakeven import Course
 
 VARIANTS: dict[str, tuple[str, str, bool, str]] = {
     "tf-graph": ("tf", "graph", True, "as-written"),
@@ -33,8 +37,68 @@ SIZES = {
     "unet": ("small", 1, 2_430_000, {"forward": 3_010_000_000, "train_step": 8_990_000_000}),
     "autoencoder": ("original", 128, 436_064, {"forward": 111_000_000, "train_step": 282_000_000}),
 }
+BYTES = {
+    "two_layer": {"forward": 713_760, "train_step": 2_674_240},
+    "unet": {"forward": 39_971_840, "train_step": 161_480_916},
+    "autoencoder": {"forward": 3_129_344, "train_step": 20_649_152},
+}
+CEILINGS = [
+    {
+        "device": "cpu",
+        "precision": "float32",
+        "matmul": {"backend": backend, "size": 1024, "per_s": matmul},
+        "copies": [
+            {"backend": backend, "size": 2**20 * size, "per_s": rate}
+            for size, rate in zip((1, 8, 64, 512), copies, strict=True)
+        ],
+    }
+    for backend, matmul, copies in (
+        ("torch", 202e9, (96e9, 31e9, 11.2e9, 10.4e9)),
+        ("jax", 187e9, (41e9, 33e9, 11.9e9, 10.1e9)),
+        ("reference", 195e9, (88e9, 18e9, 10.8e9, 9.9e9)),
+    )
+]
+ROOF: dict[str, Any] = {
+    "device": "cpu",
+    "precision": "float32",
+    "matmul": {"backend": "torch", "size": 1024, "per_s": 202e9},
+    "copies": [
+        {"backend": backend, "size": 2**20 * size, "per_s": rate}
+        for backend, size, rate in (("torch", 1, 96e9), ("jax", 8, 33e9), ("jax", 64, 11.9e9), ("torch", 512, 10.4e9))
+    ],
+}
+HARNESS_COST = [
+    {"variant": "torch-eager", "ratio": 1.002, "ratio_low": 0.996, "ratio_high": 1.007, "launches_agree": True},
+    {"variant": "jax-jit", "ratio": 0.999, "ratio_low": 0.991, "ratio_high": 1.006, "launches_agree": True},
+]
+DOCTOR = [
+    {
+        "check": "load",
+        "status": "warning",
+        "found": "1.2 of 2 CPUs busy with something else over 0.5 s: chromium (0.90, pid 4711)",
+        "remedy": "wait until it ends, stop it (`kill PID`), or lower --threads",
+        "affects": ["times", "cold stages", "ceilings"],
+    },
+    {
+        "check": "swap",
+        "status": "warning",
+        "found": "1.3 GiB of memory are swapped out",
+        "remedy": "end what uses memory, then run `sudo swapoff -a && sudo swapon -a`, which brings it back",
+        "affects": ["memory", "times", "cold stages"],
+    },
+    {
+        "check": "governor",
+        "status": "unknown",
+        "found": "the kernel does not control the clocks; the host of this virtual machine does",
+        "remedy": None,
+        "affects": [],
+    },
+    {"check": "power", "status": "fine", "found": "no battery", "remedy": None, "affects": []},
+]
 STAGES = {"tf": (2.9, 0.08), "keras": (3.4, 0.21), "torch": (1.4, 0.02), "jax": (0.8, 0.03), "reference": (0.1, 0.001)}
 COMPILE = {"eager": 0.0, "graph": 0.6, "compiled": 2.3}
+DISPATCHED = {"eager": 0.72, "graph": 0.99, "compiled": 0.31}
+COMPILERS = {"eager": "none; eager", "graph": "none; Grappler, 214 operations", "compiled": "XLA, one program"}
 TENSORS = {"two_layer": 2, "unet": 60, "autoencoder": 8}
 OPTIMIZERS = {"two_layer": "sgd", "unet": "momentum", "autoencoder": "adam"}
 SLOTS = {"sgd": (), "momentum": ("velocity",), "adam": ("m", "v")}
@@ -125,11 +189,18 @@ def cell(model: str, variant: str, phase: str, **changes: Any) -> dict[str, Any]
         "reason": None,
         "explanation": [],
         "stages": None,
+        "warm_stages": None,
+        "launches": [],
+        "launches_agree": None,
         "num_iterations": None,
+        "steps_per_call": 1,
         "rounds_s": [],
         "step_time_s": None,
         "step_time_low_s": None,
         "step_time_high_s": None,
+        "dispatch_s": None,
+        "latency_s": None,
+        "resident_step_time_s": None,
         "ratio": None,
         "ratio_low": None,
         "ratio_high": None,
@@ -140,8 +211,47 @@ def cell(model: str, variant: str, phase: str, **changes: Any) -> dict[str, Any]
         "peak_memory_bytes": None,
         "versions": {},
         "flags": {},
+        "ledger": {},
         "stderr_tail": "",
         **changes,
+    }
+
+
+def stages(model: str, variant: str, seconds: float, slowness: float = 1.0) -> dict[str, float]:
+    """Return the cold stages of one launch of a variant whose step takes `seconds`."""
+    backend, mode = VARIANTS.get(variant, ("torch", "eager"))[:2]
+    import_s, build_s = STAGES[backend]
+    compile_s = COMPILE[mode] * (2.5 if model == "unet" else 0.4) * slowness
+    return {
+        "import_s": import_s * slowness,
+        "build_s": build_s * (10 if model == "unet" else 1),
+        "trace_s": 0.3 * compile_s,
+        "compile_s": 0.7 * compile_s,
+        "first_step_s": 3 * seconds + 0.02,
+        "second_step_s": 1.2 * seconds,
+        "teardown_s": 0.004 * slowness,
+    }
+
+
+def interval(seconds: float, spread: float = 0.01) -> dict[str, float]:
+    """Return a median of `seconds` with an interval of ± `spread`."""
+    return {"median": seconds, "low": seconds * (1 - spread), "high": seconds * (1 + spread)}
+
+
+def ledger(variant: str, model: str = "unet") -> dict[str, str]:
+    """Return what may have sped a cell up or slowed it down."""
+    backend, mode = VARIANTS.get(variant, ("torch", "eager"))[:2]
+    is_first = backend == "torch" and variant != "torch-channels-last"
+    return {
+        "threads": f"{11 if backend == 'tf' else 4} in the process",
+        "cores": "0, 1",
+        "steps per call": "1",
+        "layout": "(in, out)" if model != "unet" else "NCHW, kernels OIHW" if is_first else "NHWC, kernels HWIO",
+        "donation": "the net's state" if backend == "jax" else "none; variables are updated in place",
+        "synchronisation": "every call returns host values" if variant == "tf-graph" else "once per block",
+        "compiler": COMPILERS[mode],
+        "caches": "none",
+        "precision": "float32; no TF32",
     }
 
 
@@ -149,41 +259,55 @@ def timed(
     model: str, variant: str, phase: str, seconds: float, ratio: float, spread: float = 0.01, **changes: Any
 ) -> dict:
     """Return a timed cell with 12 rounds of 4 samples about `seconds`, and an interval of ± `spread`."""
-    num_rounds = changes.pop("num_rounds", 12)
+    num_rounds, num_launches = changes.pop("num_rounds", 12), changes.pop("num_launches", 1)
     draw = random.Random(f"{model} {variant} {phase}")
     rounds = [[seconds * (1 + abs(draw.gauss(0, 0.015))) for _ in range(4)] for _ in range(num_rounds)]
-    backend, mode = VARIANTS.get(variant, ("torch", "eager"))[:2]
-    import_s, build_s = STAGES[backend]
+    backend = VARIANTS.get(variant, ("torch", "eager"))[0]
     if ratio == 1.0 and "verdict" not in changes:
         verdict = "baseline"
     else:
         verdict = (
             "faster" if ratio * (1 + spread) < 1 else "slower" if ratio * (1 - spread) > 1 else "no difference shown"
         )
+    ends = {
+        "ratio": ratio,
+        "ratio_low": ratio * (1 - spread) if verdict != "baseline" else 1.0,
+        "ratio_high": ratio * (1 + spread) if verdict != "baseline" else 1.0,
+    }
+    launches = [{"stages": stages(model, variant, seconds, 1 + 0.1 * number), **ends} for number in range(num_launches)]
     values = {
         "status": "timed",
-        "stages": {
-            "import_s": import_s,
-            "build_s": build_s * (10 if model == "unet" else 1),
-            "compile_s": COMPILE[mode] * (2.5 if model == "unet" else 0.4),
-            "first_step_s": 3 * seconds + 0.02,
-        },
+        "stages": launches[num_launches // 2]["stages"],
+        "launches": launches,
+        "launches_agree": True if num_launches > 1 and verdict != "baseline" else None,
         "num_iterations": max(1, round(0.005 / seconds)),
         "rounds_s": rounds,
         "step_time_s": seconds,
         "step_time_low_s": seconds * (1 - spread / 2),
         "step_time_high_s": seconds * (1 + spread),
-        "ratio": ratio,
-        "ratio_low": ratio * (1 - spread) if verdict != "baseline" else 1.0,
-        "ratio_high": ratio * (1 + spread) if verdict != "baseline" else 1.0,
+        **ends,
         "verdict": verdict,
         "autocorrelation": 0.05,
         "is_steady": True,
         "peak_memory_bytes": int(4e8 + 3e8 * draw.random()),
         "versions": {backend: "1.0"},
         "flags": {"threads": 2},
+        "ledger": ledger(variant, model),
     }
     return cell(model, variant, phase, **{**values, **changes})
+
+
+def in_all_modes(one: dict[str, Any]) -> dict[str, Any]:
+    """Return a timed cell with dispatch and latency, its steps with resident batches, and what a warm start takes."""
+    seconds = one["step_time_s"]
+    one |= {
+        "dispatch_s": interval(DISPATCHED[one["mode"]] * seconds),
+        "latency_s": interval(1.12 * seconds),
+        "resident_step_time_s": interval(0.9 * seconds),
+    }
+    if one["mode"] == "compiled":
+        one["warm_stages"] = {**one["stages"], "compile_s": 0.1 * one["stages"]["compile_s"], "teardown_s": None}
+    return one
 
 
 def group(
@@ -204,21 +328,27 @@ def group(
     return {
         "model": model,
         "size": size,
+        "changes": {},
         "batch_size": batch_size,
         "phase": phase,
         "precision": "float32",
         "num_params": num_params,
         "flops": flops[phase],
+        "bytes": BYTES[model][phase],
+        "bytes_per_s": next(
+            copy["per_s"] for copy in reversed(ROOF["copies"]) if copy["size"] <= max(2**20, BYTES[model][phase])
+        ),
         "baseline": baseline,
         "statistic": "median" if model == "unet" else "min",
         "num_rounds": 12,
-        "stopped_by": "precision",
+        "launches": [{"num_rounds": 12, "stopped_by": "precision"}],
         "control": control,
+        "break_even": [],
         **changes,
     }
 
 
-def certificates(model: str, variant: str, failing: str | None = None) -> list[dict[str, Any]]:
+def certificates(model: str, variant: str, failing: str | None = None, size: str | None = None) -> list[dict[str, Any]]:
     """Return both gates of a net and variant; the quantity `failing` fails in float32."""
     draw = random.Random(f"{model} {variant}")
     num_steps, optimizer = NUM_STEPS[model], OPTIMIZERS[model]
@@ -238,7 +368,7 @@ def certificates(model: str, variant: str, failing: str | None = None) -> list[d
             found.append(
                 {
                     "model": model,
-                    "size": SIZES[model][0],
+                    "size": size or SIZES[model][0],
                     "variant": variant,
                     "precision": precision,
                     "device": "cpu",
@@ -254,7 +384,7 @@ def certificates(model: str, variant: str, failing: str | None = None) -> list[d
     return found
 
 
-def trajectories(model: str, variant: str, is_refused: bool = False) -> list[dict[str, Any]]:
+def trajectories(model: str, variant: str, is_refused: bool = False, size: str | None = None) -> list[dict[str, Any]]:
     """Return how the error grows in both precisions; that of a refused variant passes its float32 limit at step 3."""
     draw = random.Random(f"{model} {variant} trajectory")
     num_steps = NUM_STEPS[model]
@@ -273,6 +403,7 @@ def trajectories(model: str, variant: str, is_refused: bool = False) -> list[dic
         found.append(
             {
                 "model": model,
+                "size": size or SIZES[model][0],
                 "variant": variant,
                 "precision": precision,
                 "optimizer": OPTIMIZERS[model],
@@ -300,6 +431,7 @@ def document(**changes: Any) -> dict[str, Any]:
         "command": "pytest --benchmark --preset default --threads 2",
         "models": ["two_layer", "unet", "autoencoder"],
         "variants": list(VARIANTS),
+        "sweep": None,
         "warnings": [],
     }
     environment = {
@@ -319,9 +451,13 @@ def document(**changes: Any) -> dict[str, Any]:
         "worker_env": {"OMP_NUM_THREADS": "2", "CUDA_VISIBLE_DEVICES": "-1"},
     }
     block = {
-        "schema_version": 2,
+        "schema_version": 3,
         "run": {**run, **changes.pop("run", {})},
         "environment": environment,
+        "doctor": [],
+        "ceilings": [],
+        "roof": None,
+        "harness_cost": [],
         "groups": [],
         "cells": [],
         "certificates": [],
@@ -345,9 +481,25 @@ ABSENT: dict[tuple[str, str], tuple[str, str]] = {
 }
 
 
-def full(num_rounds: int = 12) -> dict[str, Any]:
+def break_evens(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return who overtakes whom after how many steps, as the harness computes it, with ratios of ± 1 %."""
+    courses = {
+        cell["variant"]: [Course.of(launch["stages"], cell["step_time_s"]) for launch in cell["launches"]]
+        for cell in cells
+        if cell["status"] == "timed"
+    }
+    found = []
+    for early, late in itertools.combinations(sorted(courses, key=lambda name: courses[name][0].first_s), 2):
+        ratio = courses[late][0].step_s / courses[early][0].step_s
+        pair = breakeven.break_even((early, courses[early]), (late, courses[late]), (0.99 * ratio, 1.01 * ratio))
+        found += [pair.as_dict()] if pair.low is not None else []
+    return found
+
+
+def full(num_rounds: int = 12, num_launches: int = 3) -> dict[str, Any]:
     """Return the whole run: three nets, both phases, thirteen variants, each status at least once."""
     groups, cells, proofs, drifts = [], [], [], []
+    launched = [{"num_rounds": num_rounds // num_launches, "stopped_by": "precision"}] * num_launches
     for model, milliseconds in MILLISECONDS.items():
         for variant in VARIANTS:
             status = ABSENT.get((model, variant), ("timed", ""))[0]
@@ -355,14 +507,21 @@ def full(num_rounds: int = 12) -> dict[str, Any]:
                 proofs += certificates(model, variant, "grad@0/layer0.w1" if status == "refused" else None)
                 drifts += trajectories(model, variant, status == "refused")
         for phase, share in (("train_step", 1.0), ("forward", 0.33)):
-            groups.append(group(model, phase, num_rounds=num_rounds))
+            mine = []
             for variant, value in zip(VARIANTS, milliseconds, strict=True):
-                cells.append(
-                    _full_cell(model, variant, phase, value * 1e-3 * share, milliseconds[2] * 1e-3 * share, num_rounds)
-                )
+                seconds, baseline_s = value * 1e-3 * share, milliseconds[2] * 1e-3 * share
+                changes = {"num_rounds": num_rounds, "num_launches": num_launches}
+                mine.append(_full_cell(model, variant, phase, seconds, baseline_s, changes))
+            about = {"num_rounds": num_rounds, "launches": launched, "break_even": break_evens(mine)}
+            groups.append(group(model, phase, **about))
+            cells += mine
     warnings = ["load 1.2 plus 2 threads exceed the 2 cores", "U-Net: three rounds were disturbed by another program"]
     return document(
         run={"warnings": warnings},
+        doctor=DOCTOR,
+        ceilings=CEILINGS,
+        roof=ROOF,
+        harness_cost=HARNESS_COST,
         groups=groups,
         cells=cells,
         certificates=proofs,
@@ -373,19 +532,51 @@ def full(num_rounds: int = 12) -> dict[str, Any]:
 
 
 def _full_cell(
-    model: str, variant: str, phase: str, seconds: float, baseline: float, num_rounds: int
+    model: str, variant: str, phase: str, seconds: float, baseline: float, changes: dict[str, Any]
 ) -> dict[str, Any]:
     if (model, variant) in ABSENT:
         status, reason = ABSENT[model, variant]
         stderr = 'Fatal Python error: Segmentation fault\n  File "worker.py", line 88' if status == "crashed" else ""
         told = EXPLANATION if status == "refused" else []
         return cell(model, variant, phase, status=status, reason=reason, explanation=told, stderr_tail=stderr)
-    changes: dict[str, Any] = {"num_rounds": num_rounds}
     if variant == "jax-eager":
         changes |= {"is_steady": False, "autocorrelation": 0.47, "num_contaminated": 7}
     if variant == "keras-torch":
         changes |= {"verdict": "too wide to say", "spread": 0.2}
-    return timed(model, variant, phase, seconds, seconds / baseline, **changes)
+    one = in_all_modes(timed(model, variant, phase, seconds, seconds / baseline, **changes))
+    if variant == "tf-function":
+        one["launches_agree"] = False
+        for number, launch in enumerate(one["launches"]):
+            launch |= {end: launch[end] * (0.9 + 0.1 * number) for end in ("ratio", "ratio_low", "ratio_high")}
+    return one
+
+
+SWEPT = ("torch-eager", "jax-jit", "tf-graph", "numpy", "torch-compile")
+
+
+def sweep(values: tuple[int, ...] = (1, 4, 16, 64)) -> dict[str, Any]:
+    """Return a run of the two-layer net over batch sizes; every step has a fixed cost and one that grows with it."""
+    groups, cells, proofs, drifts = [], [], [], []
+    for batch_size in values:
+        size = f"original, batch_size={batch_size}"
+        of_size = {"size": size, "batch_size": batch_size}
+        times_s = {variant: 1e-6 * (20 * (1 + index) + 5 * batch_size) for index, variant in enumerate(SWEPT)}
+        flops = SIZES["two_layer"][3]["train_step"] * batch_size // 64
+        groups.append(group("two_layer", "train_step", changes={"batch_size": batch_size}, flops=flops, **of_size))
+        for variant, seconds in times_s.items():
+            cells.append(
+                timed("two_layer", variant, "train_step", seconds, seconds / times_s["torch-eager"], **of_size)
+            )
+            proofs += certificates("two_layer", variant, size=size)
+            drifts += trajectories("two_layer", variant, size=size)
+    run = {
+        "models": ["two_layer"],
+        "variants": list(SWEPT),
+        "sweep": {"parameter": "batch", "values": list(values)},
+        "command": f"pytest --benchmark --sweep batch={','.join(map(str, values))} --models two_layer",
+    }
+    measured = {"groups": groups, "cells": cells, "certificates": proofs, "trajectories": drifts}
+    return document(run=run, ceilings=CEILINGS, roof=ROOF, **measured)
 
 
 def pictures() -> list[dict[str, Any]]:

@@ -5,9 +5,12 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
+
+from reports.render import render
 
 pytestmark = pytest.mark.browser
 
@@ -119,3 +122,18 @@ def test_prints_on_light_paper(opened: tuple[Any, list[str]], tmp_path: Path) ->
     tab.pdf(path=tmp_path / "report.pdf", format="A4")
     assert (tmp_path / "report.pdf").stat().st_size > 20_000
     assert heard == []
+
+
+def test_a_sweep_fits_a_narrow_screen(browser: Any, sample: ModuleType, tmp_path: Path) -> None:
+    target = tmp_path / "sweep.html"
+    target.write_text(render(sample.sweep()), encoding="utf-8")
+    tab = browser.new_page(viewport={"width": 360, "height": 900})
+    tab.goto(target.as_uri())
+    sizes = tab.locator("details.size > summary")
+    sizes.last.focus()
+    tab.keyboard.press("Enter")
+    assert tab.locator("details.size[open]").count() == 1, "a size opens by the keyboard"
+    tab.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 360
+    assert sizes.count() == 4
+    tab.close()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness import oracle
-from reports import curves, proof
+from reports import canvas, curves, proof
 from reports.canvas import Chart
 from reports.curves import Line
 from reports.render import render
@@ -141,7 +141,7 @@ def test_no_steps_no_chart() -> None:
     "wanted", [[0.5], [0.1, 0.9], [0.5, 0.5, 0.5], [0.0, 0.0, 0.01, 0.6], [0.98, 0.99, 1.0], [0.2, 0.25, 0.26, 0.9]]
 )
 def test_labels_keep_apart_and_near(wanted: list[float]) -> None:
-    places = curves.spread(wanted, 0.1, 0.0, 1.0)
+    places = canvas.spread(wanted, 0.1, 0.0, 1.0)
     assert all(after - before >= 0.1 - 1e-9 for before, after in itertools.pairwise(places))
     assert all(-1e-9 <= place <= 1 + 1e-9 for place in places)
     assert max(abs(place - want) for place, want in zip(places, wanted, strict=True)) <= 0.1 * len(wanted)

@@ -1,0 +1,168 @@
+"""What the harness itself costs: the two-layer step as a worker reports it, against a bare loop in a fresh process.
+
+The bare side is `impls/BACKEND/bare_loop.py`, run by this file as a program: a loop over training steps between two
+readings of the clock, without worker, channel, schedule or `Program`. Both sides get the same environment, threads,
+CPUs and arrays, and take their blocks in turn.
+"""
+
+import gc
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness import environment, presets, programs, schedule, stats
+from harness.problem import Problem
+from harness.sampler import WorkerSampler
+from harness.workers import ROOT, Worker
+from impls.arrays import aligned
+from impls.registry import Entry
+
+MODEL, PHASE = "two_layer", "train_step"
+NUM_LAUNCHES = 3
+NUM_ROUNDS = 12
+EXPECTED_S = 25.0
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The samples of both sides, and the ratio of the harness's step time to the bare loop's.
+
+    Attributes:
+        harness, bare: rounds over all launches, in seconds per step.
+        num_iterations: steps in one sample.
+    """
+
+    harness: list[list[float]]
+    bare: list[list[float]]
+    num_iterations: int
+    ratio: stats.LaunchedRatio
+
+
+def measure(entry: Entry, num_threads: int, device: str, seed: int, preset: presets.Preset) -> Cost:
+    """Time both sides in turn, in several launches of each.
+
+    Raises:
+        WorkerError: the worker failed.
+        RuntimeError: the bare loop failed.
+    """
+    problem = Problem.of(MODEL, preset.sizes[MODEL], seed)
+    rounds = replace(preset, min_rounds=NUM_ROUNDS, max_rounds=NUM_ROUNDS)
+    launches: list[stats.Launch] = []
+    num_iterations = 0
+    for launch in range(NUM_LAUNCHES):
+        with Worker(entry, num_threads, device) as worker, _bare_process(entry, problem, num_threads, device) as bare:
+            worker.start()
+            programs.launch(worker, problem)
+            samplers: dict[str, schedule.Sampler] = {
+                "bare": bare,
+                "harness": WorkerSampler(worker, PHASE, num_iterations=num_iterations),
+            }
+            found = schedule.measure(samplers, "bare", set(), rounds, seed + launch, lambda *_: None)
+            for error in found.failures.values():
+                raise error
+            num_iterations = found.series["harness"].num_iterations
+            launches.append((found.series["harness"].rounds_s, found.series["bare"].rounds_s))
+    in_worker, in_loop = ([list(samples) for launch in launches for samples in launch[side]] for side in (0, 1))
+    return Cost(in_worker, in_loop, num_iterations, stats.over_launches(launches, found.statistic))
+
+
+@dataclass(frozen=True)
+class BareLoop:
+    """A `schedule.Sampler` that asks a bare loop's process for blocks."""
+
+    process: subprocess.Popen[str]
+
+    def calibrate(self, min_block_s: float) -> tuple[int, float]:
+        """See `schedule.Sampler`."""
+        num_iterations, block_s = 1, self._block_s(1)
+        while block_s < min_block_s:
+            num_iterations = max(num_iterations + 1, round(1.2 * num_iterations * min_block_s / block_s))
+            block_s = self._block_s(num_iterations)
+        return num_iterations, block_s
+
+    def sample(self, num_iterations: int, num_samples: int) -> list[schedule.Sample]:
+        """See `schedule.Sampler`; of a bare loop nothing but wall time is known."""
+        self._block_s(num_iterations)
+        return [
+            (block_s, block_s, 0, block_s) for block_s in (self._block_s(num_iterations) for _ in range(num_samples))
+        ]
+
+    def _block_s(self, num_steps: int) -> float:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        print(num_steps, file=self.process.stdin, flush=True)
+        answer = self.process.stdout.readline()
+        if not answer:
+            raise RuntimeError(f"the bare loop ended with exit status {self.process.wait()}")
+        return float(answer)
+
+
+@contextmanager
+def _bare_process(entry: Entry, problem: Problem, num_threads: int, device: str) -> Iterator[BareLoop]:
+    with tempfile.TemporaryDirectory(prefix="likeforlike-bare-") as folder:
+        arrays = Path(folder) / "arrays.npz"
+        named: dict[str, Any] = {**problem.params, **problem.batches[0]}
+        np.savez(arrays, **named)
+        variant_env = {name: value.format(scratch=folder) for name, value in entry.variant.env}
+        order = {
+            "backend": entry.backend,
+            "variant": entry.name,
+            "request": problem.spec.request,
+            "arrays": str(arrays),
+            "num_threads": num_threads,
+            "device": device,
+            "cpus": environment.choose_cpus(num_threads),
+        }
+        process = subprocess.Popen(
+            [sys.executable, "-m", "harness.bare_loop", json.dumps(order)],
+            cwd=ROOT,
+            env={**os.environ, **environment.worker_env(num_threads), **variant_env},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        try:
+            yield BareLoop(process)
+        finally:
+            process.kill()
+            process.communicate()
+
+
+def main(order: str) -> None:
+    """Be the bare process: take as many steps as each line of standard input says, and print the seconds."""
+    import importlib
+
+    from impls import registry, specs
+
+    told = json.loads(order)
+    if told["cpus"] is not None:
+        os.sched_setaffinity(0, told["cpus"])
+    runtime = importlib.import_module(f"impls.{told['backend']}.runtime")
+    runtime.configure(registry.variants()[told["variant"]].variant, told["num_threads"], told["device"])
+    spec = specs.get(**told["request"])
+    arrays = {name: aligned(array) for name, array in np.load(told["arrays"]).items()}
+    batch = {name: arrays.pop(name) for name in spec.inputs}
+    steps = importlib.import_module(f"impls.{told['backend']}.bare_loop").loop(spec, arrays, batch)
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    for line in sys.stdin:
+        num_steps = int(line)
+        start = time.perf_counter()
+        steps(num_steps)
+        print(time.perf_counter() - start, flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,78 @@
+"""The dense nets' phases compiled whole: for a training step loss, gradients and the optimizer's update in one graph.
+
+What is compiled is the model file's own `loss` and optimizer, and several steps of them for one call, which spares what
+Python does between two steps.
+"""
+
+import inspect
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+from torch.func import functional_call, grad_and_value
+
+Batch = dict[str, torch.Tensor]
+"""Entries of a batch, or of a stack of batches with one more axis."""
+
+Function = Callable[[Batch], torch.Tensor]
+
+OPTIONS = {"pattern_matcher": False}
+"""Of torch.compile. In torch 2.13 a pattern makes `addmm` of SGD's `param.add_(x.T @ grad, alpha=-lr)` and loses alpha,
+where the product is used nowhere else; the certificate refused it."""
+
+
+class _Loss(nn.Module):
+    """A model file's `loss` as a module, since `functional_call` takes modules alone."""
+
+    def __init__(self, net: nn.Module, loss: Callable[[nn.Module, Batch], torch.Tensor]) -> None:
+        super().__init__()
+        self.net = net
+        self._loss = loss
+
+    def forward(self, batch: Batch) -> torch.Tensor:
+        """Return the loss, ()."""
+        return self._loss(self.net, batch)
+
+
+def functions(implementation: Any, net: Any) -> dict[str, Function]:
+    """Return each phase compiled as one graph; "train_steps" takes a training step for each batch of a stack."""
+    train_step, train_steps = _steps(net, implementation.loss)
+    phases = {"forward": partial(implementation.forward, net), "train_step": train_step, "train_steps": train_steps}
+    # Two nets or sizes in one process would otherwise switch torch to dynamic shapes.
+    return {
+        phase: torch.compile(function, fullgraph=True, dynamic=False, options=OPTIONS)
+        for phase, function in phases.items()
+    }
+
+
+def _steps(net: Any, loss: Callable[[Any, Batch], torch.Tensor]) -> tuple[Function, Function]:
+    """Return `train_step` and `train_steps` of a net without statistics, to be compiled.
+
+    `torch.func` differentiates within the graph, where `loss.backward()` would break it. The optimizer reads gradients
+    from `param.grad`; those tensors are made here, once, and kept.
+    """
+    whole = _Loss(net, loss)
+    # The wrappers around an optimizer's step (hooks for profilers, the choice of the grad mode) break the graph.
+    update = inspect.unwrap(type(net.optimizer).step)
+    for param in net.parameters():
+        param.grad = torch.zeros_like(param)
+
+    def loss_of(params, batch):
+        return functional_call(whole, params, (batch,))
+
+    @torch.no_grad()
+    def train_step(batch: Batch) -> torch.Tensor:
+        params = {name: param.detach() for name, param in whole.named_parameters()}
+        grads, value = grad_and_value(loss_of)(params, batch)
+        for name, param in whole.named_parameters():
+            param.grad.copy_(grads[name])
+        update(net.optimizer)
+        return value  # ()
+
+    def train_steps(batches: Batch) -> torch.Tensor:
+        num_steps = len(next(iter(batches.values())))
+        return torch.stack([train_step({name: stack[i] for name, stack in batches.items()}) for i in range(num_steps)])
+
+    return train_step, train_steps

@@ -1,0 +1,150 @@
+"""A chart of lines on logarithmic axes: a mode is a colour, a framework the shape of a marker."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from reports import canvas, numbers
+from reports.canvas import Chart, End
+from reports.palette import LIGHT
+
+TOP, BODY, BOTTOM, NUM_MARKERS = 30, 240, 44, 3
+Points = tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One variant's line.
+
+    Attributes:
+        mode: its colour.
+        framework: its marker.
+        points: (x, y), ascending in x.
+        ends: (low, high) of each point's interval; empty: none is drawn.
+    """
+
+    label: str
+    mode: str
+    framework: str
+    headline: bool
+    points: Points
+    ends: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One pair of axes.
+
+    Attributes:
+        xs: values with a tick on the horizontal axis; empty: round ones.
+        guides: lines to compare with, by their name.
+        y_text: what turns a value into text.
+    """
+
+    title: str
+    xlabel: str
+    lines: tuple[Line, ...]
+    xs: tuple[float, ...] = ()
+    guides: dict[str, Points] = field(default_factory=dict)
+    y_text: Callable[[float], str] = numbers.tick_text
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where things are, in pixels."""
+
+    width: int
+    ticks: int
+    labels: int
+    num_columns: int
+    num_ticks: int
+    font: int
+
+
+WIDE = Layout(width=960, ticks=58, labels=156, num_columns=2, num_ticks=6, font=11)
+SINGLE = Layout(width=680, ticks=58, labels=156, num_columns=1, num_ticks=7, font=11)
+NARROW = Layout(width=344, ticks=52, labels=126, num_columns=1, num_ticks=4, font=10)
+
+
+def chart(panels: Sequence[Panel], alt: str) -> Chart | None:
+    """Draw the panels that have a line; None where none has."""
+    panels = [panel for panel in panels if panel.lines]
+    if not panels:
+        return None
+    wide = WIDE if len(panels) > 1 else SINGLE
+    return Chart(_render(panels, wide), _render(panels, NARROW), alt)
+
+
+def _render(panels: Sequence[Panel], layout: Layout) -> canvas.Rendering:
+    column = layout.width / layout.num_columns
+    height = -(-len(panels) // layout.num_columns) * (TOP + BODY + BOTTOM)
+    frameworks = list(dict.fromkeys(line.framework for panel in panels for line in panel.lines))
+
+    def fill(figure: Figure) -> None:
+        for index, panel in enumerate(panels):
+            row, place = divmod(index, layout.num_columns)
+            left, top = place * column + layout.ticks, row * (TOP + BODY + BOTTOM) + TOP
+            axes = canvas.add_axes(figure, left, top, column - layout.ticks - layout.labels, BODY)
+            canvas.heading(axes, panel.title, panel.xlabel)
+            _frame(axes, panel, layout)
+            _draw(axes, panel, frameworks, layout)
+
+    return canvas.render(layout.width, height, fill)
+
+
+def _frame(axes: Axes, panel: Panel, layout: Layout) -> None:
+    points = [point for line in panel.lines for point in line.points]
+    points += [point for guide in panel.guides.values() for point in guide]
+    heights = [y for _, y in points] + [end for line in panel.lines for ends in line.ends for end in ends]
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    for limits, values in ((axes.set_xlim, [x for x, _ in points]), (axes.set_ylim, heights)):
+        low, high = min(values), max(values)
+        pad = max(1.05, (high / low) ** 0.04)
+        limits(low / pad, high * pad)
+    xs = panel.xs or numbers.ticks(*axes.get_xlim(), layout.num_ticks)
+    ys = numbers.ticks(*axes.get_ylim(), layout.num_ticks)
+    axes.set_xticks(xs, canvas.spaced(axes, xs, [_count_text(x) for x in xs]))
+    axes.set_yticks(ys, [panel.y_text(y) for y in ys], fontsize=layout.font)
+    axes.set_xticks([], minor=True)
+    axes.set_yticks([], minor=True)
+    canvas.grid(axes, xs)
+    axes.hlines(ys, 0, 1, transform=axes.get_yaxis_transform(), color=LIGHT["line"], linewidth=0.6, zorder=0)
+
+
+def _count_text(value: float) -> str:
+    return numbers.power_text(value) if value >= 1e5 else f"{value:,g}"
+
+
+def _draw(axes: Axes, panel: Panel, frameworks: Sequence[str], layout: Layout) -> None:
+    num_drawn: dict[str, int] = {}
+    ends = []
+    for name, guide in panel.guides.items():
+        xs, ys = zip(*guide, strict=True)
+        axes.plot(xs, ys, color=LIGHT["rule"], linewidth=1.2, linestyle=":", zorder=1)
+        ends.append(End(xs[-1], ys[-1], name, LIGHT["rule"]))
+    for line in panel.lines:
+        number = num_drawn[line.mode] = num_drawn.get(line.mode, -1) + 1
+        xs, ys = zip(*line.points, strict=True)
+        colour = LIGHT[line.mode]
+        if line.ends:
+            axes.vlines(xs, *zip(*line.ends, strict=True), color=colour, linewidth=1.2, zorder=2)
+        axes.plot(
+            xs,
+            ys,
+            color=colour,
+            linewidth=1.8 if line.headline else 1.3,
+            linestyle=canvas.DASHES[number % len(canvas.DASHES)],
+            marker=canvas.SHAPES[frameworks.index(line.framework) % len(canvas.SHAPES)],
+            markevery=max(1, math.ceil(len(xs) / NUM_MARKERS)) if len(xs) > 2 * NUM_MARKERS else 1,
+            markersize=6,
+            markerfacecolor=colour if line.headline else LIGHT["background"],
+            markeredgecolor=colour,
+            markeredgewidth=1.3,
+            zorder=3 if line.headline else 2,
+        )
+        ends.append(End(xs[-1], ys[-1], line.label, colour, line.headline))
+    canvas.label_ends(axes, ends, layout.font)

@@ -1,0 +1,49 @@
+"""The table that a run ends with: each size on its own, and the lanes apart."""
+
+from typing import Any
+
+from harness import summary
+
+
+def cell(variant: str, size: str, step_time_s: float, lane: str = "as-written", **changes: Any) -> dict[str, Any]:
+    return {
+        **place(size),
+        "variant": variant,
+        "lane": lane,
+        "status": "timed",
+        "step_time_s": step_time_s,
+        "ratio": 1.5,
+        "ratio_low": 1.4,
+        "ratio_high": 1.6,
+        "verdict": "slower",
+        "launches_agree": None,
+        **changes,
+    }
+
+
+def place(size: str) -> dict[str, Any]:
+    return {"model": "net", "size": size, "batch_size": 4, "phase": "train_step", "precision": "float32"}
+
+
+def lines(*cells: dict[str, Any]) -> list[str]:
+    groups = [{**place(size), "baseline": "eager"} for size in dict.fromkeys(one["size"] for one in cells)]
+    return list(summary.headline({"groups": groups, "cells": list(cells), "certificates": []}))
+
+
+def test_a_tuned_variant_never_leads_the_others() -> None:
+    found = lines(cell("slow", "small", 2e-3), cell("fast", "small", 1e-3), cell("best", "small", 1e-4, "tuned"))
+    assert [line.split()[0] for line in found] == ["net", "fast", "slow", "tuned:", "best", "certificates:"]
+
+
+def test_each_size_of_a_sweep_has_its_own_cells() -> None:
+    found = lines(cell("one", "small, batch_size=1", 1e-3), cell("two", "small, batch_size=4", 2e-3))
+    assert [line.split()[0] for line in found] == ["net", "one", "net", "two", "certificates:"]
+
+
+def test_launches_that_disagree_are_named_and_what_was_not_timed_has_its_reason() -> None:
+    found = lines(
+        cell("one", "small", 1e-3, launches_agree=False),
+        cell("two", "small", 0.0, status="crashed", reason="signal 9"),
+    )
+    assert found[1].endswith("slower, launches disagree")
+    assert found[2].split(maxsplit=1) == ["two", "crashed: signal 9"]
