@@ -123,8 +123,8 @@ def left_out_cells(preset: presets.Preset, variants: "Iterable[Entry]") -> set[t
         variant = entry.variant
         if not preset.with_slow:
             left_out |= {(model, entry.name) for model in variant.slow_models}
-        if not variant.headline and variant.lane == "as-written":
-            left_out |= {(model, entry.name) for model in preset.narrow_models}
+        if preset.is_narrow and not variant.headline and variant.lane == "as-written":
+            left_out |= {(model, entry.name) for model in preset.sizes}
     return left_out
 
 

@@ -31,7 +31,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--sweep", metavar="SIZE=V,…", help="time every net at several sizes: batch=1,4,16 or width=8,16,32"
     )
-    group.addoption("--report-dir", metavar="DIR", default="reports/runs", help="where runs go (default: %(default)s)")
+    group.addoption(
+        "--report-dir", metavar="DIR", default="reports/runs", help="where runs go; with the = (default: %(default)s)"
+    )
 
 
 @pytest.hookimpl(tryfirst=True)

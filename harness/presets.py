@@ -12,15 +12,16 @@ class Preset:
         sizes: the size of each net (see `impls.specs`).
         headline_only: time the headline variants alone, unless `--variants` names others.
         with_slow: also time what is slow to start (`Variant.slow_models`), without `--variants` naming it.
-        narrow_models: nets of which only headline and tuned variants are timed, unless `--variants` names others.
+        is_narrow: time the headline and the tuned variants alone, unless `--variants` names others.
         phases: timed, in this order.
         num_certified_steps: training steps that certificates follow, where fewer than the spec asks for.
         min_rounds, max_rounds: rounds of a launch; it stops between them when all headline intervals are narrow.
         max_group_s: time cap of a group's rounds in a launch. At least `min_rounds` are taken all the same.
         num_launches: fresh processes of every variant, one after the other, which all go through the rounds.
-        num_mode_rounds: rounds in which latency, and then the step time with resident batches, are taken; 0 for none.
+        mode_phases: of these phases latency, and the step time with resident batches, are taken as well.
+        num_mode_rounds: rounds of each of the two.
         max_mode_s: time cap of these.
-        min_ceiling_s: how long each operation that probes the machine is repeated.
+        min_ceiling_s: how long each operation that probes the machine is repeated; 0 leaves the ceilings out.
         with_warm_cache: also launch with a compile cache on disk that an earlier process has filled.
         num_samples: timed blocks per visit; `num_long_samples` where a round is summed up by the median, which is where
             blocks are long.
@@ -41,9 +42,10 @@ class Preset:
     max_rounds: int
     max_group_s: float
     with_slow: bool = False
-    narrow_models: tuple[str, ...] = ()
+    is_narrow: bool = False
     num_launches: int = 1
-    num_mode_rounds: int = 0
+    mode_phases: tuple[str, ...] = ()
+    num_mode_rounds: int = 6
     max_mode_s: float = 4.0
     min_ceiling_s: float = 0.1
     with_warm_cache: bool = False
@@ -70,25 +72,26 @@ PRESETS = {
             phases=("train_step",),
             min_rounds=6,
             max_rounds=12,
-            max_group_s=4,
+            max_group_s=2,
             num_long_samples=1,
-            min_ceiling_s=0.05,
+            min_ceiling_s=0,
             shares_workers=True,
-            num_certified_steps={"two_layer": 50, "autoencoder": 10, "unet": 2},
-            num_picture_steps={"autoencoder": 500, "unet": 12},
+            num_certified_steps={"two_layer": 20, "autoencoder": 10, "unet": 2},
+            num_picture_steps={"autoencoder": 500, "unet": 8},
         ),
         Preset(
             "default",
             sizes=_CPU_SIZES,
             headline_only=False,
-            narrow_models=("autoencoder", "unet"),
+            is_narrow=True,
             phases=("train_step", "forward"),
             min_rounds=6,
             max_rounds=24,
-            max_group_s=10,
-            num_mode_rounds=6,
+            max_group_s=8,
+            mode_phases=("train_step",),
+            max_mode_s=3,
             num_certified_steps={"two_layer": 100, "autoencoder": 10, "unet": 2},
-            num_picture_steps={"autoencoder": 1000, "unet": 60},
+            num_picture_steps={"autoencoder": 1000, "unet": 40},
         ),
         Preset(
             "full",
@@ -100,6 +103,7 @@ PRESETS = {
             max_rounds=24,
             max_group_s=40,
             num_launches=3,
+            mode_phases=("train_step", "forward"),
             num_mode_rounds=12,
             max_mode_s=30,
             with_warm_cache=True,

@@ -249,7 +249,7 @@ class Run:
         num_variants = len(self.variants)
         launch_s = (num_variants + 1) * LAUNCH_S[model]  # the control is launched too
         launch_s += num_variants * PROVE_S[model] + len(self.preset.phases) * self.preset.max_group_s
-        modes_s = len(self.preset.phases) * 2 * self.preset.max_mode_s if self.preset.num_mode_rounds else 0.0
+        modes_s = len(self.preset.mode_phases) * 2 * self.preset.max_mode_s
         return ORACLE_S[model] + self.preset.num_launches * launch_s + modes_s
 
     def _cell(self, model: str, entry: Entry) -> Cell:
@@ -315,7 +315,8 @@ class Run:
 
         It takes memory, which must not show in the peak of a net that is yet to come in the same process.
         """
-        if self.preset.shares_workers and problem.spec.model != self.models[-1]:
+        is_early = self.preset.shares_workers and problem.spec.model != self.models[-1]
+        if not self.preset.min_ceiling_s or is_early:
             return
         for cell in cells:
             backend = cell.entry.backend
@@ -461,7 +462,7 @@ class Run:
         for cell in cells:
             if cell.is_running and cell.worker is not None:
                 cell.ledger[phase] = cell.worker.call("ledger", key="timed", phase=phase)
-        if not is_first or not preset.num_mode_rounds or self.interrupted:
+        if not is_first or phase not in preset.mode_phases or self.interrupted:
             return
         few = replace(preset, min_rounds=1, max_rounds=preset.num_mode_rounds, max_group_s=preset.max_mode_s)
         running = {cell.entry.name: cell.worker for cell in cells if cell.is_running and cell.worker is not None}
