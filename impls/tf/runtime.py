@@ -117,7 +117,7 @@ class Program:
     def layers(self, batch: Batch) -> Mapping[str, Any]:
         """Return the output of every layer in train mode: in a Session where that is the mode, else eagerly."""
         function = functools.partial(layer_outputs, self._implementation.loss, self._net)
-        return (self._in_session(function, self._net.placeholders) if self._is_static else function)(batch)
+        return (self._in_session("layers", function, self._net.placeholders) if self._is_static else function)(batch)
 
     def gradients(self, batch: Batch) -> tuple[Any, Mapping[str, Any]]:
         """Return (loss, gradients by name), in TensorFlow's layout."""
@@ -172,19 +172,22 @@ class Program:
     def _make_function(self, phase: str) -> Any:
         if phase == "train_steps":
             return self._in_session(
+                phase,
                 functools.partial(tuned.train_steps, self._implementation.train_step, self._net),
                 tuned.stacked(self._net, self._num_steps),
             )
         function = functools.partial(getattr(self._implementation, phase), self._net)
         if self._is_static:
-            return self._in_session(function, self._net.placeholders)
+            return self._in_session(phase, function, self._net.placeholders)
         if self._variant.mode == "eager":
             return function
         return tf.function(function, jit_compile=self._variant.mode == "compiled")
 
-    def _in_session(self, function: Callable[[Batch], Any], placeholders: Batch) -> SessionFunction:
-        kind = tuned.CallableFunction if self._is_tuned else SessionFunction
-        return kind(self._net.session, placeholders, function)
+    def _in_session(self, phase: str, function: Callable[[Batch], Any], placeholders: Batch) -> SessionFunction:
+        if not self._is_tuned:
+            return SessionFunction(self._net.session, placeholders, function)
+        is_chain = phase == "forward" or self._spec.model == "two_layer"
+        return tuned.CallableFunction(self._net.session, placeholders, function, is_chain)
 
 
 def _inputs(phase: str, batch: Batch) -> Batch:

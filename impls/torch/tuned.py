@@ -58,6 +58,11 @@ def _steps(net: Any, loss: Callable[[Any, Batch], torch.Tensor]) -> tuple[Functi
     update = inspect.unwrap(type(net.optimizer).step)
     for param in net.parameters():
         param.grad = torch.zeros_like(param)
+        if isinstance(net.optimizer, torch.optim.Adam):
+            # Adam would count its steps in float32, and a graph takes the bias corrections from that tensor: the
+            # float64 certificate refused it (6e-7).
+            zeros = {slot: torch.zeros_like(param) for slot in ("exp_avg", "exp_avg_sq")}
+            net.optimizer.state[param] = {"step": torch.zeros((), dtype=torch.float64), **zeros}
 
     def loss_of(params, batch):
         return functional_call(whole, params, (batch,))

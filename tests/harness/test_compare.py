@@ -70,10 +70,19 @@ def run(cells: list[dict[str, Any]], floor: float = 0.01) -> dict[str, Any]:
     control = {"variant": BASELINE, "num_iterations": 1, "rounds_s": [], "ratio": 1.0}
     control |= {"ratio_low": math.exp(-floor), "ratio_high": math.exp(floor / 2)}
     num_rounds = max(len(one["rounds_s"]) for one in cells)
-    settings = {"num_params": 10, "flops": 20, "bytes": 30, "statistic": "min", "num_rounds": num_rounds, "changes": {}}
-    settings |= {"launches": [{"num_rounds": num_rounds, "stopped_by": "rounds"}], "break_even": []}
+    settings = {
+        "num_params": 10,
+        "flops": 20,
+        "bytes": 30,
+        "bytes_per_s": None,
+        "statistic": "min",
+        "num_rounds": num_rounds,
+        "changes": {},
+    }
+    settings |= {"launches": [{"num_rounds": num_rounds, "stopped_by": "rounds"}]}
+    settings["break_even"] = []
     facts = ("cpu", "os", "python")
-    lists = ("doctor", "ceilings", "certificates", "trajectories", "conventions", "pictures")
+    lists = ("doctor", "ceilings", "harness_cost", "certificates", "trajectories", "conventions", "pictures")
     return {
         "schema_version": results.SCHEMA_VERSION,
         "run": {
@@ -103,6 +112,7 @@ def run(cells: list[dict[str, Any]], floor: float = 0.01) -> dict[str, Any]:
         },
         "groups": [{**GROUP, **settings, "baseline": BASELINE, "control": control}],
         "cells": cells,
+        "roof": None,
         **{name: [] for name in lists},
     }
 

@@ -129,7 +129,7 @@ def test_a_sweep_measures_every_net_at_every_size(project: Path) -> None:
 def test_without_the_option_nothing_is_timed(project: Path) -> None:
     done = run_pytest(project, "-rs")
     assert done.returncode == 0
-    assert "3 skipped" in done.stdout
+    assert "4 skipped" in done.stdout
     assert "add --benchmark to time it" in done.stdout
     assert not (project / "reports").exists()
 

@@ -24,6 +24,7 @@ def document() -> dict[str, Any]:
         "command": "pytest --benchmark",
         "models": [],
         "variants": [],
+        "sweep": None,
         "warnings": [],
     }
     environment = {
@@ -42,9 +43,11 @@ def document() -> dict[str, Any]:
         "load_at_end": [0, 0, 0],
         "worker_env": {},
     }
-    names = ("groups", "cells", "certificates", "trajectories", "conventions", "pictures")
-    lists: dict[str, Any] = {name: [] for name in names}
-    return {"likeforlike": {"schema_version": 2, "run": run, "environment": environment, **lists}}
+    measured = ("groups", "cells", "certificates", "trajectories", "conventions", "pictures")
+    about_machine = ("doctor", "ceilings", "harness_cost")
+    lists: dict[str, Any] = {name: [] for name in (*measured, *about_machine)}
+    block = {"schema_version": results.SCHEMA_VERSION, "run": run, "environment": environment, "roof": None, **lists}
+    return {"likeforlike": block}
 
 
 def test_the_schema_is_a_schema() -> None:
@@ -71,8 +74,8 @@ def test_truncated(document: dict[str, Any], tmp_path: Path) -> None:
         ("hello", "not a whole JSON document"),
         ("[]", "has no block 'likeforlike'"),
         ('{"benchmarks": []}', "has no block 'likeforlike'"),
-        ('{"likeforlike": {"schema_version": 99}}', "schema version 99, this program reads version 2"),
-        ('{"likeforlike": {"schema_version": 2}}', "does not fit the schema at likeforlike"),
+        ('{"likeforlike": {"schema_version": 99}}', "schema version 99, this program reads version 3"),
+        ('{"likeforlike": {"schema_version": 3}}', "does not fit the schema at likeforlike"),
     ],
     ids=["not JSON", "a list", "without the block", "another version", "keys missing"],
 )
