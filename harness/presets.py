@@ -21,6 +21,7 @@ class Preset:
         mode_phases: of these phases latency, and the step time with resident batches, are taken as well.
         num_mode_rounds: rounds of each of the two.
         max_mode_s: time cap of these.
+        with_conventions: also read what the frameworks take for granted.
         min_ceiling_s: how long each operation that probes the machine is repeated; 0 leaves the ceilings out.
         with_warm_cache: also launch with a compile cache on disk that an earlier process has filled.
         num_samples: timed blocks per visit; `num_long_samples` where a round is summed up by the median, which is where
@@ -49,6 +50,7 @@ class Preset:
     max_mode_s: float = 4.0
     min_ceiling_s: float = 0.1
     with_warm_cache: bool = False
+    with_conventions: bool = True
     num_samples: int = 4
     num_long_samples: int = 2
     shares_workers: bool = False
@@ -72,12 +74,13 @@ PRESETS = {
             phases=("train_step",),
             min_rounds=6,
             max_rounds=12,
-            max_group_s=2,
+            max_group_s=1,
             num_long_samples=1,
             min_ceiling_s=0,
+            with_conventions=False,
             shares_workers=True,
             num_certified_steps={"two_layer": 20, "autoencoder": 10, "unet": 2},
-            num_picture_steps={"autoencoder": 500, "unet": 8},
+            num_picture_steps={"autoencoder": 400, "unet": 6},
         ),
         Preset(
             "default",

@@ -307,7 +307,11 @@ class Run:
     def _read_conventions(self, worker: Worker) -> None:
         """Ask a framework once what it takes for granted; nothing is timed meanwhile."""
         name = conventions.framework(worker.entry)
-        if name not in self.conventions and registry.offers(worker.entry, "conventions"):
+        if (
+            self.preset.with_conventions
+            and name not in self.conventions
+            and registry.offers(worker.entry, "conventions")
+        ):
             self.conventions[name] = worker.call("conventions")
 
     def _measure_ceilings(self, problem: Problem, cells: list[Cell]) -> None:
