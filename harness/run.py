@@ -463,10 +463,12 @@ class Run:
         text = f"{model}: timing {phase}, {len(samplers)} workers in turn"
         is_first = not timing.launches
         timing.launches.append(self._rounds(text, samplers, cells, phase, preset, timing))
+        if self.interrupted:
+            return  # a worker may still be about to answer what it was asked when the interrupt came
         for cell in cells:
             if cell.is_running and cell.worker is not None:
                 cell.ledger[phase] = cell.worker.call("ledger", key="timed", phase=phase)
-        if not is_first or phase not in preset.mode_phases or self.interrupted:
+        if not is_first or phase not in preset.mode_phases:
             return
         few = replace(preset, min_rounds=1, max_rounds=preset.num_mode_rounds, max_group_s=preset.max_mode_s)
         running = {cell.entry.name: cell.worker for cell in cells if cell.is_running and cell.worker is not None}
