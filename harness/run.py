@@ -79,6 +79,15 @@ class Cell:
         self.status, self.reason, self.stderr_tail = error.status, error.reason, error.stderr_tail
         self.failed_phase = phase
 
+    def ask(self, in_phase: str | None, name: str, /, **arguments: Any) -> Any:
+        """Call a method in the worker; None where it fails, for which this cell alone takes the blame."""
+        assert self.worker is not None
+        try:
+            return self.worker.call(name, **arguments)
+        except WorkerError as error:
+            self.fail(error, in_phase)
+            return None
+
     @property
     def is_running(self) -> bool:
         """Tell whether nothing has gone wrong with it so far."""
@@ -297,11 +306,8 @@ class Run:
     def _tear_down(self, cells: list[Cell]) -> None:
         """Let every net go, and note how long that takes. Workers that nets share live on."""
         for cell in cells:
-            if cell.is_running and cell.worker is not None:
-                try:
-                    cell.launches[-1].teardown_s = cell.worker.call("close", key="timed")
-                except WorkerError as error:
-                    cell.fail(error)
+            if cell.is_running:
+                cell.launches[-1].teardown_s = cell.ask(None, "close", key="timed")
             cell.worker = None
 
     def _read_conventions(self, worker: Worker) -> None:
@@ -330,8 +336,8 @@ class Run:
             self.display.stage(f"measuring the machine with {cell.entry.name}", CEILING_S)
             try:
                 self.ceilings[backend] = ceilings.measure(cell.worker, min_s=self.preset.min_ceiling_s)
-            except WorkerError as error:
-                cell.fail(error)
+            except WorkerError as error:  # the cell itself has been timed
+                self.warnings.append(f"no ceiling from {cell.entry.name}, {error.reason}")
 
     # ------------------------------------------------------------ certificates
 
@@ -466,8 +472,8 @@ class Run:
         if self.interrupted:
             return  # a worker may still be about to answer what it was asked when the interrupt came
         for cell in cells:
-            if cell.is_running and cell.worker is not None:
-                cell.ledger[phase] = cell.worker.call("ledger", key="timed", phase=phase)
+            if cell.is_running:
+                cell.ledger[phase] = cell.ask(phase, "ledger", key="timed", phase=phase) or {}
         if not is_first or phase not in preset.mode_phases:
             return
         few = replace(preset, min_rounds=1, max_rounds=preset.num_mode_rounds, max_group_s=preset.max_mode_s)
@@ -476,9 +482,14 @@ class Run:
         timing.latency = self._rounds(f"{model}: latency of {phase}", waiting, cells, phase, few, timing)
         if self.interrupted:
             return
-        for worker in running.values():
-            worker.call("place", key="timed")
-        resident = {name: WorkerSampler(worker, f"resident {phase}") for name, worker in running.items()}
+        for cell in cells:
+            if cell.is_running:
+                cell.ask(phase, "place", key="timed")
+        resident = {
+            cell.entry.name: WorkerSampler(cell.worker, f"resident {phase}")
+            for cell in cells
+            if cell.is_running and cell.worker is not None
+        }
         timing.resident = self._rounds(f"{model}: {phase}, batches resident", resident, cells, phase, few, timing)
 
     def _rounds(
