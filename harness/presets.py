@@ -79,7 +79,7 @@ PRESETS = {
             min_ceiling_s=0,
             with_conventions=False,
             shares_workers=True,
-            num_certified_steps={"two_layer": 20, "autoencoder": 10, "unet": 2},
+            num_certified_steps={"two_layer": 10, "autoencoder": 5, "unet": 2},
             num_picture_steps={"autoencoder": 400, "unet": 6},
         ),
         Preset(

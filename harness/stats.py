@@ -241,13 +241,13 @@ def launches_agree(log_ratios: Sequence[Sequence[float]]) -> bool | None:
     Returns:
         None with fewer than two launches that have rounds.
     """
-    from scipy.stats import kruskal  # here, because importing it takes longer than most commands
-
     launches = [values for values in log_ratios if values]
     if len(launches) < 2:
         return None
     if len(set(itertools.chain.from_iterable(launches))) == 1:
         return True  # the test has no ranks to compare
+    from scipy.stats import kruskal  # here, because importing it takes longer than most commands
+
     return bool(kruskal(*launches).pvalue > 0.05)
 
 
@@ -265,14 +265,14 @@ def is_steady(log_values: Sequence[float], tolerance: float = MARGIN) -> bool | 
     Returns:
         None with fewer than 8 values, of which the test cannot reject any.
     """
-    from scipy.stats import mannwhitneyu  # here, because importing it takes longer than most commands
-
     half = len(log_values) // 2
     if half < 4:
         return None
     first, second = list(log_values[:half]), list(log_values[-half:])
     if abs(statistics.median(second) - statistics.median(first)) <= math.log1p(tolerance):
         return True
+    from scipy.stats import mannwhitneyu  # here, because importing it takes longer than most commands
+
     # equal values make the exact test a little stricter than 5 %
     return bool(mannwhitneyu(first, second, method="exact").pvalue > 0.05)
 

@@ -32,7 +32,8 @@ class Autoencoder(nn.Module):
 
 def build(spec: ModelSpec, params: Arrays) -> TrainState:
     """Make the state from dense weights (in, out) and biases (out,)."""
-    return TrainState.create(
+    create = jax.jit(TrainState.create, static_argnames=("apply_fn", "tx"))  # one compilation, not one per shape
+    return create(
         apply_fn=Autoencoder(**spec.sizes).apply,
         params=from_numpy(spec.params, params),
         tx=optimizers.make(spec.optimizer),

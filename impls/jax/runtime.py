@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from impls.arrays import aligned
@@ -200,13 +199,13 @@ class Program:
 
 
 def from_numpy(tensors: Iterable[TensorSpec], arrays: Arrays) -> dict[str, Any]:
-    """Return the nested dictionary that Flax calls a collection, of JAX arrays in JAX's layouts, in `arrays`' dtype."""
+    """Return the nested dictionary that Flax calls a collection, of JAX arrays in JAX's layouts and `arrays`' dtype."""
     tree: dict[str, Any] = {}
     for tensor in tensors:
         *layers, leaf = tree_path(tensor.name)
         branch = functools.reduce(lambda node, layer: node.setdefault(layer, {}), layers, tree)
-        branch[leaf] = jnp.asarray(_transposed(arrays[tensor.name], FROM_CANONICAL, tensor.kind).copy())
-    return tree
+        branch[leaf] = aligned(_transposed(arrays[tensor.name], FROM_CANONICAL, tensor.kind))
+    return jax.device_put(tree)  # unlike `jnp.asarray`, it compiles nothing
 
 
 def tree_path(name: str) -> tuple[str, ...]:

@@ -92,7 +92,8 @@ class TrainState(train_state.TrainState):
 
 def build(spec: ModelSpec, params: Arrays) -> TrainState:
     """Make the state from canonical parameters and statistics."""
-    return TrainState.create(
+    create = jax.jit(TrainState.create, static_argnames=("apply_fn", "tx"))  # one compilation, not one per shape
+    return create(
         apply_fn=UNet(spec.sizes["channels"]).apply,
         params=from_numpy(spec.params, params),
         batch_stats=from_numpy(spec.statistics, params),

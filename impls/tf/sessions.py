@@ -50,8 +50,10 @@ class SessionFunction:
             variables = tf.compat.v1.global_variables()
         values = self.session.run(variables)
         self._run(batch, options=tf.compat.v1.RunOptions(output_partition_graphs=True), run_metadata=metadata)
-        for variable, value in zip(variables, values, strict=True):
-            self.session.run(variable.initializer, {variable.initializer.inputs[1]: value})
+        # In one run, since TensorFlow optimises the graph anew for each.
+        initializers = [variable.initializer for variable in variables]
+        initial = [initializer.inputs[1] for initializer in initializers]
+        self.session.run(initializers, dict(zip(initial, values, strict=True)))
         return [node for graph in metadata.partition_graphs for node in graph.node]
 
     def _run(self, batch: Batch, **options: Any) -> Any:
