@@ -15,9 +15,9 @@ that its steps have.
   machine states the cache of its host, of which it gets a share that varies.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 from harness.workers import Worker
 
@@ -62,6 +62,12 @@ class Ceiling:
     def as_dict(self) -> dict[str, Any]:
         """Return the ceiling as the result document holds it."""
         return {**asdict(self), "copies": [asdict(rate) for rate in self.copies]}
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> Self:
+        """Return the ceiling that `as_dict` wrote down."""
+        copies = tuple(Rate(**rate) for rate in found["copies"])
+        return cls(found["device"], found["precision"], Rate(**found["matmul"]), copies)
 
     def bandwidth(self, num_bytes: int) -> Rate:
         """Return the bandwidth of a step that moves `num_bytes`.

@@ -49,6 +49,15 @@ def rows(answers: Answers) -> list[dict[str, Any]]:
     return table
 
 
+def answers(table: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return the answers that `rows` made into a table."""
+    found: dict[str, dict[str, Any]] = {}
+    for row in table:
+        for name, value in row["values"].items():
+            found.setdefault(name, {})[row["subject"]] = value
+    return found
+
+
 def load_snapshot() -> dict[str, Any]:
     """Return {"versions", "conventions"} as they were committed."""
     return json.loads(SNAPSHOT.read_text(encoding="utf-8"))

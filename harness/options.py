@@ -14,6 +14,19 @@ if TYPE_CHECKING:
     from impls.registry import Entry
 
 
+DEFAULTS = {
+    "preset": "default",
+    "models": None,
+    "variants": None,
+    "threads": None,
+    "device": "auto",
+    "seed": "0",
+    "csv": None,
+    "sweep": None,
+}
+"""All that decides what a run measures, and how; None leaves it to the preset or to the machine."""
+
+
 class OptionError(ValueError):
     """A bad value; the message is one line that says what to write instead."""
 
@@ -21,18 +34,18 @@ class OptionError(ValueError):
 def add_to(add: Callable[..., Any]) -> None:
     """Declare the shared options with an `add_argument`-like function. Values are checked in `parse`."""
     known = ", ".join(presets.PRESETS)
-    add("--preset", metavar="NAME", default="default", help=f"how much to do: {known} (default: default)")
+    add("--preset", metavar="NAME", default=DEFAULTS["preset"], help=f"how much to do: {known} (default: default)")
     add("--models", "--model", metavar="M,…", help="nets, separated by commas (default: all)")
     add("--variants", "--variant", metavar="V,…", help="variants, separated by commas (default: the preset's)")
     add_machine_to(add)
-    add("--seed", metavar="N", default="0", help="seed of parameters, batches and order (default: 0)")
+    add("--seed", metavar="N", default=DEFAULTS["seed"], help="seed of parameters, batches and order (default: 0)")
     add("--csv", metavar="FILE", help="sign-language MNIST for the autoencoder, instead of scikit-learn's digits")
 
 
 def add_machine_to(add: Callable[..., Any]) -> None:
     """Declare those of the shared options that say what of the machine is used. Values are checked in `machine`."""
     add("--threads", metavar="N", help="threads of every framework (default: the physical cores)")
-    add("--device", metavar="D", default="auto", help="auto, cpu or gpu (default: auto)")
+    add("--device", metavar="D", default=DEFAULTS["device"], help="auto, cpu or gpu (default: auto)")
 
 
 def machine(values: argparse.Namespace) -> dict[str, Any]:

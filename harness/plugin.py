@@ -4,22 +4,29 @@ The first test of a net measures all its cells in interleaved rounds; every test
 cell into pytest-benchmark through its public timer, so that all `--benchmark-*` options work on them.
 """
 
+import contextlib
 import shlex
+import signal
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from harness import options, results, summary
+from harness import options, results, resume, summary
+from harness.folders import InUseError, RunFolder
 from harness.progress import Display
 from harness.replay import ReplayClock
 from harness.run import Run
 
 RUN = pytest.StashKey[Run]()
+FOLDER = pytest.StashKey[RunFolder]()
 ARTEFACTS = pytest.StashKey["list[str]"]()
 CLOCK = ReplayClock()
+LIKE_CTRL_C = (signal.SIGTERM, signal.SIGHUP)
+"""Signals that end a run as Ctrl-C does, unless they are ignored (nohup): what was measured is kept."""
 Param = tuple[str, str, str]  # phase, variant, sweep value: plain values, since pytest-benchmark writes them down
 
 
@@ -31,6 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--sweep", metavar="SIZE=V,…", help="time every net at several sizes: batch=1,4,16 or width=8,16,32"
     )
+    group.addoption("--resume", metavar="RUN", help="go on with a run that was stopped: its name, or its folder")
     group.addoption(
         "--report-dir", metavar="DIR", default="reports/runs", help="where runs go; with the = (default: %(default)s)"
     )
@@ -45,19 +53,55 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     _refuse_together(config)
     try:
-        settings = options.parse(config.option)
-        sweep = options.parse_sweep(config.getoption("sweep"))
-        options.check_writable(Path(config.getoption("report_dir")))
-    except options.OptionError as error:
+        config.stash[RUN], folder = _started(config)
+    except (options.OptionError, InUseError) as error:
         raise pytest.UsageError(str(error)) from error
-    command = shlex.join(["pytest", *map(str, config.invocation_params.args)])
-    smoke = config.getoption("benchmark_disable")
-    config.stash[RUN] = Run(**settings, command=command, display=Display(), is_smoke_test=smoke, sweep=sweep)
     config.stash[ARTEFACTS] = []
-    if not smoke:
+    if folder is not None:
+        config.stash[FOLDER] = folder
+        config.add_cleanup(folder.release)
         config.option.benchmark_only = True
+    for number in LIKE_CTRL_C:
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
+            config.add_cleanup(partial(_forget, number))
     if config.args_source is not pytest.Config.ArgsSource.ARGS:
         config.args = [str(config.rootpath / "benchmarks")]
+
+
+def _forget(number: signal.Signals) -> None:
+    signal.signal(number, signal.SIG_DFL)
+
+
+def _started(config: pytest.Config) -> tuple[Run, RunFolder | None]:
+    """Return the run that the options ask for, and its folder; a smoke test has none."""
+    parent = Path(config.getoption("report_dir"))
+    earlier = config.getoption("resume")
+    if earlier is not None:
+        path, block = resume.load(earlier, parent)
+        resume.adopt(config.option, block)
+    settings = options.parse(config.option)
+    sweep = options.parse_sweep(config.getoption("sweep"))
+    options.check_writable(parent)
+    run = Run(
+        **settings,
+        sweep=sweep,
+        command=shlex.join(["pytest", *map(str, config.invocation_params.args)]),
+        requested={name: config.getoption(name) for name in options.DEFAULTS},
+        display=Display(),
+        is_smoke_test=config.getoption("benchmark_disable"),
+    )
+    if earlier is not None:
+        resume.require_same(block, run.environment)
+        run.take_over(block)
+        if not run.unfinished():
+            raise options.OptionError(f"--resume {earlier}: it is complete; there is nothing left to measure")
+        return run, RunFolder(path)
+    if run.is_smoke_test:
+        return run, None
+    folder = RunFolder.make(parent, run.id)
+    run.id = folder.path.name
+    return run, folder
 
 
 def _refuse_together(config: pytest.Config) -> None:
@@ -170,11 +214,11 @@ def replay(request: pytest.FixtureRequest, cell: Param, benchmark: Any) -> Calla
     size = run.size(model, point)
     if (model, size) not in {(record["model"], record["size"]) for record in run.cells}:
         _measure(request.session, run, model, point)
-    record = next(
-        record
-        for record in run.cells
-        if (record["model"], record["size"], record["phase"], record["variant"]) == (model, size, phase, variant)
-    )
+    place = (model, size, phase, variant)
+    found = (cell for cell in run.cells if (cell["model"], cell["size"], cell["phase"], cell["variant"]) == place)
+    record = next(found, None)
+    if record is None:
+        pytest.skip("the run that was resumed did not select it")
     if record["status"] in ("not installed", "not implemented") or (model, variant) in run.left_out:
         pytest.skip(f"{record['status']}: {record['reason']}")
     if record["status"] == "not timed" and run.is_smoke_test:
@@ -226,6 +270,22 @@ def _measure(session: pytest.Session, run: Run, model: str, point: str) -> None:
             run.measure(model, [entry for entry in run.variants if entry.name in selected], run.changes(model, point))
         finally:
             run.display.close()
+    if FOLDER in session.config.stash:
+        _keep(run, session.config.stash[FOLDER])
+
+
+def _keep(run: Run, folder: RunFolder) -> None:
+    """Write down what was measured so far, and note who else measures here."""
+    _note_others(run, folder)
+    try:
+        folder.keep(run.block(is_going_on=True))
+    except OSError as error:
+        run.warn(f"could not keep what was measured so far ({error.strerror}): a killed run could not be resumed")
+
+
+def _note_others(run: Run, folder: RunFolder) -> None:
+    for other in sorted(folder.others()):
+        run.warn(f"the run {other} went on at the same time: both are slower for it, and not evenly")
 
 
 # ---------------------------------------------------------------- the end
@@ -249,21 +309,45 @@ def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, A
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Write the result document and the report, also after Ctrl-C."""
     run = session.config.stash.get(RUN, None)
-    if run is not None:
-        run.close()
-    if run is None or not run.cells or run.is_smoke_test:
+    if run is None:
         return
+    with _undisturbed():
+        run.close()
+        if run.cells and not run.is_smoke_test:
+            _write(session, run)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let no second Ctrl-C stop what is being written."""
+    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, *LIKE_CTRL_C)}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def _write(session: pytest.Session, run: Run) -> None:
+    """Write both into the run's folder, or else into a temporary one."""
     from reports import render
 
+    lines = session.config.stash[ARTEFACTS]
+    folder = session.config.stash[FOLDER]
+    _note_others(run, folder)
     document = _document(session.config)
-    folder = Path(session.config.getoption("report_dir")) / run.id
     try:
-        artefacts = summary.write(document, folder, render.render)
+        lines += summary.write(document, folder.path, render.render)
     except OSError as error:
-        folder = Path(tempfile.mkdtemp(prefix="likeforlike-")) / run.id
-        artefacts = summary.write(document, folder, render.render)
-        session.config.stash[ARTEFACTS].append(f"could not write where asked ({error}); kept instead:")
-    session.config.stash[ARTEFACTS] += artefacts
+        lines.append(f"could not write to {folder.path} ({error.strerror}); kept instead:")
+        try:
+            temporary = Path(tempfile.mkdtemp(prefix="likeforlike-")) / run.id
+            lines += summary.write(document, temporary, render.render)
+        except OSError as second_error:
+            lines[-1] = f"could not write to {folder.path} ({error.strerror}), nor elsewhere ({second_error})"
+            session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+    if run.interrupted:
+        lines.append(f"go on:   pytest --benchmark --resume {run.id}")
 
 
 def _document(config: pytest.Config) -> dict[str, Any]:
@@ -280,6 +364,14 @@ def _document(config: pytest.Config) -> dict[str, Any]:
     config.hook.pytest_benchmark_update_json(config=config, benchmarks=benchmarks.benchmarks, output_json=document)
     results.validate(document)
     return document
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say where the results go, before anything can go wrong."""
+    if FOLDER not in config.stash:
+        return []
+    folder = config.stash[FOLDER].path
+    return [f"results: {folder} (if the run is cut off, go on with: pytest --benchmark --resume {folder.name})"]
 
 
 @pytest.hookimpl(trylast=True)

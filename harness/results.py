@@ -9,7 +9,7 @@ from typing import Any
 
 import jsonschema
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 SCHEMA_PATH = Path(__file__).with_name("results.schema.json")
 
 

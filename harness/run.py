@@ -44,6 +44,12 @@ PROVE_S = {"two_layer": 1.0, "autoencoder": 1.5, "unet": 5.0}
 
 CEILING_S = 2.0
 
+Net = tuple[str, str]
+"""A model and the name of its size."""
+
+NO_PHASE = "none"
+"""Failed in no phase in particular: what was timed before is still good."""
+
 LEFT_OUT = "left out"
 """A cell's status until it is recorded as not timed: nothing is to be done for it."""
 
@@ -110,6 +116,7 @@ class Run:
         is_smoke_test: certify, and leave the timing out.
         left_out: (model, variant) that the preset has no time for.
         sweep: the size that varies from group to group.
+        requested: option values as they were given, which make the same run again.
     """
 
     def __init__(
@@ -128,6 +135,7 @@ class Run:
         is_smoke_test: bool = False,
         left_out: Collection[tuple[str, str]] = (),
         sweep: Sweep | None = None,
+        requested: Mapping[str, str | None] | None = None,
     ) -> None:
         self.preset = preset
         self.models = list(models)
@@ -142,7 +150,9 @@ class Run:
         self.is_smoke_test = is_smoke_test
         self.left_out = frozenset(left_out)
         self.sweep = sweep
+        self.requested = dict(requested or {})
         self.started = datetime.now(UTC)
+        self.id = f"{self.started:%Y%m%dT%H%M%SZ}-{device}"
         self.environment = environment.describe(num_threads)
         self.findings = doctor.examine(num_threads, device)
         self.warnings: list[str] = []
@@ -153,6 +163,7 @@ class Run:
             )
         share_one_heap()
         self.interrupted = False
+        self.finished: list[Net] = []
         self.groups: list[dict[str, Any]] = []
         self.cells: list[dict[str, Any]] = []
         self.certificates: list[Certificate] = []
@@ -167,10 +178,25 @@ class Run:
         for model in self.models:
             self.display.expect(self._expected_s(model) * (len(sweep.values) if sweep else 1))
 
-    @property
-    def id(self) -> str:
-        """The run's folder name: UTC start time and device."""
-        return f"{self.started:%Y%m%dT%H%M%SZ}-{self.device}"
+    def take_over(self, block: Mapping[str, Any]) -> None:
+        """Go on with a run that stopped: keep what it says about the nets that it finished."""
+        self.id, self.command = block["run"]["id"], block["run"]["command"]
+        self.started = datetime.fromisoformat(block["run"]["started_utc"])
+        self.finished = [(net["model"], net["size"]) for net in block["run"]["finished"]]
+        groups, cells, certificates, trajectories = (
+            [found for found in block[name] if (found["model"], found["size"]) in self.finished]
+            for name in ("groups", "cells", "certificates", "trajectories")
+        )
+        self.groups, self.cells = groups, cells
+        self.certificates = [Certificate(**found) for found in certificates]
+        self.trajectories = [Trajectory(**found) for found in trajectories]
+        models = {model for model, _ in self.finished}
+        self.pictures = [picture for picture in block["pictures"] if picture["model"] in models]
+        self.ceilings = {found["matmul"]["backend"]: Ceiling.from_dict(found) for found in block["ceilings"]}
+        self.conventions = conventions.answers(block["conventions"])
+        before = ", ".join(f"{model} {size}" for model, size in self.finished) or "nothing"
+        resumed = f"resumed at {datetime.now(UTC).isoformat(timespec='seconds')}; measured before: {before}"
+        self.warnings = list(dict.fromkeys([*block["run"]["warnings"], *self.warnings, resumed]))
 
     # ------------------------------------------------------------ one net
 
@@ -182,6 +208,12 @@ class Run:
         """Return what the size of a net is called at a point of the sweep."""
         problem = Problem.of(model, self.preset.sizes[model], self.seed, changes=self.changes(model, point))
         return problem.spec.size
+
+    def unfinished(self) -> list[Net]:
+        """Return the nets that are still to be measured."""
+        points = self.sweep.points if self.sweep else [""]
+        nets = [(model, self.size(model, point)) for model in self.models for point in points]
+        return [net for net in nets if net not in self.finished]
 
     def measure(
         self, model: str, variants: Iterable[Entry] | None = None, changes: Mapping[str, int] | None = None
@@ -196,6 +228,11 @@ class Run:
         timings = {phase: Timing() for phase in self.preset.phases}
         try:
             self._measure(problem, cells, timings)
+            self.finished.append((model, problem.spec.size))
+        except WorkerError as error:
+            give_up(cells, f"the reference failed: {error}")
+        except OSError as error:  # NumPy does not say which file it could not write
+            give_up(cells, f"could not be measured: {error}; is there room in {tempfile.gettempdir()}?")
         except KeyboardInterrupt:
             self.interrupted = True
             self.close()
@@ -247,6 +284,11 @@ class Run:
                 entry, self.num_threads, self.device, self.seed, self.preset
             )
         return self.harness_costs[variant]
+
+    def warn(self, text: str) -> None:
+        """Add a warning to the result document, once."""
+        if text not in self.warnings:
+            self.warnings.append(text)
 
     def close(self) -> None:
         """End the workers that nets share."""
@@ -571,7 +613,7 @@ class Run:
             record |= {"status": cell.status, "reason": cell.reason}
         return record
 
-    def block(self) -> dict[str, Any]:
+    def block(self, is_going_on: bool = False) -> dict[str, Any]:
         """Return the block `likeforlike` of the result document, as far as the run has come."""
         roof = ceilings.best(list(self.ceilings.values())) if self.ceilings else None
         return {
@@ -580,12 +622,14 @@ class Run:
                 "id": self.id,
                 "started_utc": self.started.isoformat(timespec="seconds"),
                 "finished_utc": datetime.now(UTC).isoformat(timespec="seconds"),
-                "status": "interrupted" if self.interrupted else "complete",
+                "status": "running" if is_going_on else "interrupted" if self.interrupted else "complete",
+                "finished": [{"model": model, "size": size} for model, size in self.finished],
                 "preset": self.preset.name,
                 "device": self.device,
                 "num_threads": self.num_threads,
                 "seed": self.seed,
                 "command": self.command,
+                "options": self.requested,
                 "models": self.models,
                 "variants": [entry.name for entry in self.variants],
                 "sweep": {"parameter": self.sweep.parameter, "values": list(self.sweep.values)} if self.sweep else None,
@@ -612,6 +656,13 @@ class Run:
             "conventions": conventions.rows(self.conventions),
             "pictures": self.pictures,
         }
+
+
+def give_up(cells: Iterable[Cell], reason: str) -> None:
+    """Fail the cells to which nothing else has happened; what was timed of them before stays."""
+    for cell in cells:
+        if cell.status == "not timed":
+            cell.status, cell.reason, cell.failed_phase = "failed", reason, NO_PHASE
 
 
 def describe_failures(failed: list[Certificate]) -> str:

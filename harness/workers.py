@@ -171,8 +171,10 @@ class Worker:
 
     def stderr_tail(self, num_characters: int = 4000) -> str:
         """Return the end of what the worker wrote to standard error, so far."""
-        with contextlib.suppress(OSError):
-            return self._stderr.read_bytes()[-num_characters:].decode(errors="replace")
+        with contextlib.suppress(OSError), self._stderr.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - num_characters))
+            return file.read().decode(errors="replace")
         return ""
 
     def _exit_words(self) -> str:
@@ -182,6 +184,8 @@ class Worker:
             time.sleep(0.01)
         if code is None:
             return "the worker closed its connection"
+        if code == -signal.SIGKILL:
+            return "the worker was ended by SIGKILL, as the kernel does when memory runs out,"
         if code < 0:
             return f"the worker was ended by {signal.Signals(-code).name}"
         return f"the worker ended with exit status {code}"

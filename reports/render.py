@@ -46,7 +46,7 @@ def render(document: Document) -> str:
         environment=block["environment"],
         answers=[(net, _answer(net)) for net in found],
         proven=words.proven(block),
-        missing=words.missing(block) if run["status"] == "interrupted" else [],
+        missing=words.missing(block) if run["status"] != "complete" else [],
         warnings=general,
         doctor={"warnings": advice.warnings(block), "blurs": advice.by_figure(block), "rows": advice.table(block)},
         flags=_flags(block),

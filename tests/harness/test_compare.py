@@ -88,6 +88,8 @@ def run(cells: list[dict[str, Any]], floor: float = 0.01) -> dict[str, Any]:
         "run": {
             **dict.fromkeys(("id", "started_utc", "finished_utc", "preset", "command"), "a"),
             "status": "complete",
+            "finished": [],
+            "options": {},
             "device": "cpu",
             "num_threads": 2,
             "seed": 0,

@@ -424,6 +424,8 @@ def document(**changes: Any) -> dict[str, Any]:
         "started_utc": "2026-03-01T10:15:00Z",
         "finished_utc": "2026-03-01T10:20:41Z",
         "status": "complete",
+        "finished": [],
+        "options": {},
         "preset": "default",
         "device": "cpu",
         "num_threads": 2,
@@ -451,7 +453,7 @@ def document(**changes: Any) -> dict[str, Any]:
         "worker_env": {"OMP_NUM_THREADS": "2", "CUDA_VISIBLE_DEVICES": "-1"},
     }
     block = {
-        "schema_version": 3,
+        "schema_version": 4,
         "run": {**run, **changes.pop("run", {})},
         "environment": environment,
         "doctor": [],
