@@ -34,7 +34,7 @@ def load(run: str, parent: Path) -> tuple[Path, dict[str, Any]]:
                     return folder, results.load(folder / name)["likeforlike"]
                 except results.ResultError as error:
                     raise OptionError(f"--resume: {error}") from error
-    known = ", ".join(sorted(path.parent.name for path in parent.glob(f"*/{PARTIAL}")))
+    known = ", ".join(sorted(path.parent.name for path in parent.glob(f"*/{PARTIAL}") if not path.parent.is_symlink()))
     raise OptionError(f"--resume {run}: no such run in {parent}" + (f"; unfinished are {known}" if known else ""))
 
 
