@@ -32,11 +32,13 @@ class Launch:
         stages: seconds by phase, then by stage (`import_s`, `build_s`, `trace_s`, `compile_s`, `first_step_s`,
             `second_step_s`).
         peak_memory_bytes: of the process after a phase's first call, by phase; the later one's includes the former's.
+        peak_device_memory_bytes: the same of the framework's allocator on the device; None on a CPU.
         teardown_s: until the net was given back; None as long as it lives.
     """
 
     stages: dict[str, dict[str, float]] = field(default_factory=dict)
     peak_memory_bytes: dict[str, int] = field(default_factory=dict)
+    peak_device_memory_bytes: dict[str, int | None] = field(default_factory=dict)
     teardown_s: float | None = None
 
 
@@ -51,8 +53,9 @@ def launch(worker: Worker, problem: Problem) -> Launch:
     build_s = open_program(worker, problem, "timed", "float32")
 
     def call(phase: str) -> float:
-        seconds, peak_memory_bytes = worker.call("call", CALL_TIMEOUT_S, key="timed", phase=phase)
-        launched.peak_memory_bytes.setdefault(phase, peak_memory_bytes)
+        seconds, on_host, on_device = worker.call("call", CALL_TIMEOUT_S, key="timed", phase=phase)
+        launched.peak_memory_bytes.setdefault(phase, on_host)
+        launched.peak_device_memory_bytes.setdefault(phase, on_device)
         return seconds
 
     for phase in PHASES:

@@ -148,6 +148,7 @@ def untimed_cell(problem: Problem, phase: str, entry: Entry, device: str, facts:
         "is_steady": None,
         "num_contaminated": 0,
         "peak_memory_bytes": None,
+        "peak_device_memory_bytes": None,
         "versions": facts.get("versions", {}),
         "flags": facts.get("flags", {}),
         "ledger": {},
@@ -165,6 +166,10 @@ def launch_record(launches: Sequence[Launch], phase: str) -> dict[str, Any]:
         "stages": {stage: _median_of(found[stage] for found in stages) for stage in stages[0]},
         "launches": [{"stages": found, "ratio": None, "ratio_low": None, "ratio_high": None} for found in stages],
         "peak_memory_bytes": max(launch.peak_memory_bytes[phase] for launch in launched),
+        "peak_device_memory_bytes": max(
+            (peak for launch in launched if (peak := launch.peak_device_memory_bytes.get(phase)) is not None),
+            default=None,
+        ),
     }
 
 

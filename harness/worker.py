@@ -232,10 +232,10 @@ class Worker:
         getattr(opened.program, stage)(calls.method, calls.arguments[0])
         return time.perf_counter() - start
 
-    def call(self, key: str, phase: str) -> tuple[float, int]:
+    def call(self, key: str, phase: str) -> tuple[float, int, int | None]:
         """The stages `first_step` and `second_step`: one call, synchronised; what it computed is recorded.
 
-        Returns its seconds, and the peak memory of the process at its end, in bytes.
+        Returns its seconds, and the peak memory at its end, in bytes: of the process, and on the device (None on a CPU).
         """
         opened = self.opened[key]
         calls = opened.calls[phase]
@@ -246,12 +246,12 @@ class Worker:
         result = calls.function(argument)
         opened.program.synchronize()
         seconds = time.perf_counter() - start
-        peak_memory_bytes = self.peak_memory_bytes()
+        peaks = self.peak_memory_bytes(), self.runtime.peak_device_memory_bytes()
         if is_prediction:
             _record_forward(opened, result)
         else:
             _record_steps(opened, result, calls.num_steps)
-        return seconds, peak_memory_bytes
+        return (seconds, *peaks)
 
     # ------------------------------------------------------------ for the certificate
 

@@ -3,7 +3,8 @@
 A backend is a folder `impls/<backend>/`:
 
 - `__init__.py` declares `BACKEND`, a `Backend`. It imports no framework, so that listing costs nothing.
-- `runtime.py` has `configure(variant, num_threads, device)` and the class `Program`, and imports the framework.
+- `runtime.py` has `configure(variant, num_threads, device)`, `peak_device_memory_bytes()` and the class `Program`, and
+  imports the framework.
 - `<model>.py`, one per net, has the functions of `Implementation`, in that order.
 
 Canonical arrays, the only ones that cross a folder's border, are NumPy: dense weights (in, out), convolutions OIHW,

@@ -61,10 +61,15 @@ def _row(comparison: Comparison, cell: Cell, roof: dict[str, Any] | None) -> dic
         "verdict_class": (claim or "none").replace(" ", "-"),
         "rate": numbers.significant(flops / seconds / 1e9) if flops else numbers.NOT_KNOWN,
         "share": limits.share_text(comparison, cell, roof),
-        "memory": numbers.bytes_text(cell["peak_memory_bytes"]),
+        "memory": _memory(cell),
         "samples": _samples(cell),
         "notes": _notes(cell),
     }
+
+
+def _memory(cell: Cell) -> str:
+    on_host, on_device = (numbers.bytes_text(cell[name]) for name in ("peak_memory_bytes", "peak_device_memory_bytes"))
+    return on_host if cell["peak_device_memory_bytes"] is None else f"{on_host}, {on_device} on the device"
 
 
 def _samples(cell: Cell) -> str:

@@ -151,6 +151,17 @@ def _float64():
 # ---------------------------------------------------------------- the net
 
 
+def peak_device_memory_bytes() -> int | None:
+    """Return the high-water mark of the memory that the backend's allocator has handed out on the device; None on a CPU."""
+    if _BACKEND == "tensorflow":
+        has_gpu = bool(tf.config.get_visible_devices("GPU"))
+        return tf.config.experimental.get_memory_info("GPU:0")["peak"] if has_gpu else None
+    if _BACKEND == "jax":
+        statistics = jax.local_devices()[0].memory_stats()
+        return statistics["peak_bytes_in_use"] if statistics else None
+    return torch.cuda.max_memory_allocated() or None  # 0 as long as nothing is on a GPU
+
+
 class Program:
     """One net in one variant; see `impls.contract.Program`."""
 

@@ -27,6 +27,10 @@ def configure(variant: Variant, num_threads: int, device: str) -> dict[str, Any]
     return {"device": "cpu", "device_name": "cpu", "versions": {"numpy": np.__version__}, "flags": flags}
 
 
+def peak_device_memory_bytes() -> None:
+    """Return None: NumPy computes on the CPU."""
+
+
 class Program:
     """One net, run as it is written: NumPy has no graph, no compiler and no queue. See `impls.contract.Program`."""
 

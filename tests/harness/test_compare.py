@@ -41,7 +41,7 @@ def cell(variant: str, rounds_s: list[list[float]] | None, **changes: Any) -> di
     """Return a cell that was timed, or without rounds one that was not; compare reads nothing that is None here."""
     derived = ("step_time_s", "step_time_low_s", "step_time_high_s", "ratio", "ratio_low", "ratio_high", "verdict")
     rest = ("reason", "stages", "warm_stages", "launches_agree", "num_iterations", "autocorrelation", "is_steady")
-    modes = ("dispatch_s", "latency_s", "resident_step_time_s", "peak_memory_bytes")
+    modes = ("dispatch_s", "latency_s", "resident_step_time_s", "peak_memory_bytes", "peak_device_memory_bytes")
     return {
         **GROUP,
         "variant": variant,

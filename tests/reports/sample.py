@@ -209,6 +209,7 @@ def cell(model: str, variant: str, phase: str, **changes: Any) -> dict[str, Any]
         "is_steady": None,
         "num_contaminated": 0,
         "peak_memory_bytes": None,
+        "peak_device_memory_bytes": None,
         "versions": {},
         "flags": {},
         "ledger": {},
