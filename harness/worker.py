@@ -235,7 +235,7 @@ class Worker:
     def call(self, key: str, phase: str) -> tuple[float, int, int | None]:
         """The stages `first_step` and `second_step`: one call, synchronised; what it computed is recorded.
 
-        Returns its seconds, and the peak memory at its end, in bytes: of the process, and on the device (None on a CPU).
+        Returns its seconds, and the peak memory at its end, in bytes: of the process, and on the device (None: a CPU).
         """
         opened = self.opened[key]
         calls = opened.calls[phase]

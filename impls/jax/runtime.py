@@ -75,7 +75,7 @@ def configure(variant: Variant, num_threads: int, device: str) -> dict[str, Any]
 
 
 def peak_device_memory_bytes() -> int | None:
-    """Return the high-water mark of the memory that JAX's allocator has handed out on the device; None on a CPU."""
+    """Return the most bytes that JAX's allocator has handed out on the device; None on a CPU."""
     statistics = jax.local_devices()[0].memory_stats()
     return statistics["peak_bytes_in_use"] if statistics else None
 

@@ -152,7 +152,7 @@ def _float64():
 
 
 def peak_device_memory_bytes() -> int | None:
-    """Return the high-water mark of the memory that the backend's allocator has handed out on the device; None on a CPU."""
+    """Return the most bytes that the backend's allocator has handed out on the device; None on a CPU."""
     if _BACKEND == "tensorflow":
         has_gpu = bool(tf.config.get_visible_devices("GPU"))
         return tf.config.experimental.get_memory_info("GPU:0")["peak"] if has_gpu else None

@@ -67,7 +67,7 @@ def configure(variant: Variant, num_threads: int, device: str) -> dict[str, Any]
 
 
 def peak_device_memory_bytes() -> int | None:
-    """Return the high-water mark of the memory that TensorFlow's allocator has handed out on the device; None on a CPU."""
+    """Return the most bytes that TensorFlow's allocator has handed out on the device; None on a CPU."""
     if not tf.config.get_visible_devices("GPU"):
         return None
     return tf.config.experimental.get_memory_info("GPU:0")["peak"]

@@ -90,7 +90,7 @@ def from_numpy(spec: ModelSpec, params: Arrays) -> dict[str, torch.Tensor]:
 
 
 def peak_device_memory_bytes() -> int | None:
-    """Return the high-water mark of the memory that torch's allocator has handed out on the device; None on a CPU."""
+    """Return the most bytes that torch's allocator has handed out on the device; None on a CPU."""
     return torch.cuda.max_memory_allocated() if _device.type == "cuda" else None
 
 

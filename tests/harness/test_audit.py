@@ -106,7 +106,7 @@ def test_a_program_runs_as_it_is(file: str, learns: bool) -> None:
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=True, timeout=auditing.TIMEOUT_S)
     steps, losses = zip(*(line.split() for line in done.stdout.splitlines()), strict=True)
     assert [int(step) for step in steps] == list(range(NUM_STEPS))
-    # It draws its numbers without a seed: how far down the loss gets differs from run to run, that it gets down does not.
+    # Its numbers have no seed: how far down the loss gets differs from run to run.
     assert float(losses[-1]) < 1e-6 * float(losses[0]) if learns else math.isnan(float(losses[-1]))
 
 
