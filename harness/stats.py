@@ -105,8 +105,11 @@ def num_contaminated(samples: Sequence[tuple[float, float, int]]) -> int:
 
     A sample counts when
 
-    - one of the worker's threads lost its core against its will (involuntary context switches > 0), or
+    - the worker's threads lost their cores against their will more often than twice the median sample's did, or
     - wall time / CPU time > 1.05 · max(1, median of the same quotient over all given samples).
+
+    Where a framework has more threads than there are cores, they take these from each other, alike in every sample;
+    where it has not, the median is 0, and any involuntary context switch counts.
 
     CPU time is that of the whole process, so with several threads it may exceed the wall time. But a CPU-bound step
     always has at least one thread to run, so whatever the number of threads an undisturbed process gets at least the
@@ -120,8 +123,12 @@ def num_contaminated(samples: Sequence[tuple[float, float, int]]) -> int:
     quotients = [wall_s / cpu_s if cpu_s > 0 else math.inf for wall_s, cpu_s, _ in samples]
     if not quotients:
         return 0
-    limit = MAX_WALL_PER_CPU * max(1.0, statistics.median(quotients))
-    return sum(switches > 0 or quotient > limit for quotient, (_, _, switches) in zip(quotients, samples, strict=True))
+    most_per_cpu = MAX_WALL_PER_CPU * max(1.0, statistics.median(quotients))
+    most_switches = 2 * statistics.median(switches for _, _, switches in samples)
+    return sum(
+        switches > most_switches or quotient > most_per_cpu
+        for quotient, (_, _, switches) in zip(quotients, samples, strict=True)
+    )
 
 
 # ---------------------------------------------------------------- intervals over rounds

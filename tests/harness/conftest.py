@@ -22,6 +22,7 @@ pytest_plugins = ["harness.plugin"]
 presets.PRESETS["tiny"] = presets.Preset(
     "tiny", {"two_layer": "tiny", "autoencoder": "tiny", "unet": "tiny"}, False, ("train_step", "forward"),
     min_rounds=6, max_rounds=6, max_group_s=5, num_picture_steps={"autoencoder": 2},
+    mode_phases=("train_step",), max_mode_s=1,
 )
 """
 

@@ -20,9 +20,10 @@ FAULTY = {
     "__init__.py": """
         from impls.contract import Backend, Variant
 
-        NAMES = ("killed", "hung", "greedy", "unimportable", "talkative")
+        NAMES = ("killed", "hung", "greedy", "unimportable", "talkative", "secretive", "placeless")
         BACKEND = Backend("Faulty", tuple(Variant(name, mode="eager", requires=("numpy",)) for name in NAMES))
         """,
+    "ceilings.py": "raise OSError('no such probe')\n",
     "two_layer.py": "from impls.reference.two_layer import *\n",
     "runtime.py": """
         import ctypes
@@ -54,6 +55,7 @@ FAULTY = {
         class Program(runtime.Program):
             def __init__(self, implementation, spec, params, variant):
                 super().__init__(implementation, spec, params, variant)
+                self.name = variant.name
                 self.fault = getattr(self, variant.name, None)
                 self.num_blocks = 0
 
@@ -64,6 +66,16 @@ FAULTY = {
                 if self.num_blocks > NUM_HARMLESS and self.fault:
                     self.fault()
                 return super().train_step(batch)
+
+            def ledger(self, phase):
+                if self.name == "secretive":
+                    raise RuntimeError("it does not say what it does")
+                return super().ledger(phase)
+
+            def place(self, batch):
+                if self.name == "placeless":
+                    raise RuntimeError("there is no room on the device")
+                return super().place(batch)
 
             def killed(self):
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -104,11 +116,11 @@ def faulty_project(project: Any) -> Any:
 
 
 def test_a_fault_costs_its_own_cell(faulty_project: Any, tiny: tuple[str, ...]) -> None:
-    """In one run: SIGKILL mid-round, a hang in C, no memory, a failing import, and 8 MiB of prints."""
-    variants = "numpy,killed,hung,greedy,unimportable,talkative"
+    """In one run: SIGKILL mid-round, a hang in C, no memory, a failing import, 8 MiB of prints, failures afterwards."""
+    variants = "numpy,killed,hung,greedy,unimportable,talkative,secretive,placeless"
     done = faulty_project.run(*tiny[:-1], variants, "--models", "two_layer", "-k", "train_step")
     assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout + done.stderr
-    assert "2 passed, 9 deselected, 4 errors" in done.stdout
+    assert "2 passed, 11 deselected, 6 errors" in done.stdout
     assert "INTERNALERROR" not in done.stdout + done.stderr
 
     block = faulty_project.latest()["likeforlike"]
@@ -122,11 +134,14 @@ def test_a_fault_costs_its_own_cell(faulty_project: Any, tiny: tuple[str, ...]) 
         "killed": ("crashed", "ended by SIGKILL, as the kernel does when memory runs out, in sample"),
         "hung": ("timed out", "s in sample; killed"),
         "greedy": ("failed", "MemoryError: Unable to allocate 128. MiB"),
+        "secretive": ("failed", "RuntimeError: it does not say what it does (in ledger)"),
+        "placeless": ("failed", "RuntimeError: there is no room on the device (in place)"),
         "unimportable": ("broken", "ImportError: libbroken.so.7: cannot open shared object file"),
     }.items():
         assert cells[variant]["status"] == status, cells[variant]
         assert reason in cells[variant]["reason"]
         assert reason in page
+    assert any("no ceiling from talkative, OSError: no such probe" in text for text in block["run"]["warnings"])
     assert len(cells["talkative"]["stderr_tail"]) <= 4000
     assert not faulty_project.processes(), "a worker outlived the run"
 

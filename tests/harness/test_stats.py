@@ -50,6 +50,8 @@ def test_summary_of_round():
         ([(1.0, 1.0, 0), (1.0, 0.99, 0), (1.04, 1.0, 0)], 0),  # one thread, undisturbed
         ([(1.0, 1.0, 0), (1.0, 1.0, 2), (1.2, 1.0, 0)], 2),  # one switched out, one that waited
         ([(1.0, 1.9, 0), (1.0, 1.4, 0), (1.0, 1.0, 0)], 0),  # two threads, serial parts: not a disturbance
+        ([(1.0, 1.9, 3), (1.0, 1.9, 2), (1.0, 1.9, 6), (1.0, 1.9, 7)], 0),  # more threads than cores, in every sample
+        ([(1.0, 1.9, 3), (1.0, 1.9, 2), (1.0, 1.9, 3), (1.0, 1.9, 7)], 1),  # and once somebody else's too
         ([(1.0, 1.9, 0), (1.0, 0.8, 0), (1.0, 1.9, 1)], 2),  # two threads, stood still; one thread lost its core
         ([(1.0, 0.5, 0), (1.0, 0.51, 0), (1.0, 0.49, 0)], 0),  # waits for its GPU in every sample
         ([(1.0, 0.5, 0), (1.0, 0.5, 0), (1.0, 0.3, 0)], 1),  # and in one of them for something else too
