@@ -79,6 +79,43 @@ def render(width: int, height: int, fill: Callable[[Figure], None]) -> Rendering
     return Rendering(width, height, svg.address(light), svg.address(svg.darken(light)))
 
 
+@dataclass(frozen=True)
+class Grid:
+    """Panels in columns; lengths in pixels.
+
+    Attributes:
+        width: of the whole chart.
+        ticks, labels: left and right of each panel's axes.
+        body: height of the axes.
+        num_ticks: about as many on a horizontal axis.
+    """
+
+    width: int
+    ticks: int
+    labels: int
+    body: int
+    num_columns: int = 1
+    num_ticks: int = 6
+    font: int = 11
+
+
+ABOVE, BELOW = 30, 44
+"""Room for a panel's heading, and for what its axis shows."""
+
+
+def render_panels(grid: Grid, num_panels: int, draw: Callable[[Axes, int], None]) -> Rendering:
+    """Return the panels, row by row, each as `draw` fills its axes, given its number."""
+    column, row = grid.width / grid.num_columns, ABOVE + grid.body + BELOW
+
+    def fill(figure: Figure) -> None:
+        for index in range(num_panels):
+            down, across = divmod(index, grid.num_columns)
+            left, top = across * column + grid.ticks, down * row + ABOVE
+            draw(add_axes(figure, left, top, column - grid.ticks - grid.labels, grid.body), index)
+
+    return render(grid.width, math.ceil(num_panels / grid.num_columns) * row, fill)
+
+
 def add_axes(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
     """Return axes with no frame but the bottom line; all lengths in pixels, from the upper left corner."""
     whole_width, whole_height = 72 * figure.get_size_inches()

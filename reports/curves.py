@@ -6,15 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from reports import canvas, numbers
-from reports.canvas import Chart
+from reports.canvas import Chart, Grid
 from reports.palette import LIGHT
 
 FLOAT32_FACTOR = 8.0
 """The float32 limit in units of the reference's own float32 error; a test ties it to the harness."""
-TOP, BODY, BOTTOM, NUM_MARKERS = 30, 250, 44, 3
+NUM_MARKERS = 3
 
 
 @dataclass(frozen=True)
@@ -66,20 +65,9 @@ IN_OWN_ERRORS = Scale(
 )
 
 
-@dataclass(frozen=True)
-class Layout:
-    """Where things are, in pixels."""
-
-    width: int
-    ticks: int
-    labels: int
-    num_columns: int
-    font: int
-
-
-WIDE = Layout(width=960, ticks=74, labels=148, num_columns=2, font=11)
-SINGLE = Layout(width=680, ticks=74, labels=148, num_columns=1, font=11)
-NARROW = Layout(width=344, ticks=68, labels=118, num_columns=1, font=10)
+WIDE = Grid(width=960, ticks=74, labels=148, body=250, num_columns=2)
+SINGLE = Grid(width=680, ticks=74, labels=148, body=250)
+NARROW = Grid(width=344, ticks=68, labels=118, body=250, font=10)
 
 
 def float32_chart(lines: Sequence[Line]) -> Chart | None:
@@ -95,31 +83,24 @@ def float64_chart(lines: Sequence[Line], limit: float) -> Chart | None:
     return _chart(lines, ("State, relative error",), scale, SINGLE)
 
 
-def _chart(lines: Sequence[Line], titles: Sequence[str], scale: Scale, wide: Layout) -> Chart | None:
+def _chart(lines: Sequence[Line], titles: Sequence[str], scale: Scale, wide: Grid) -> Chart | None:
     lines = [line for line in lines if line.steps]
     if not lines:
         return None
-    wide_one, narrow_one = (_render(lines, titles, scale, layout) for layout in (wide, NARROW))
+    wide_one, narrow_one = (_render(lines, titles, scale, grid) for grid in (wide, NARROW))
     return Chart(wide_one, narrow_one, " ".join(_alt(lines, index, title, scale) for index, title in enumerate(titles)))
 
 
-def _render(lines: Sequence[Line], titles: Sequence[str], scale: Scale, layout: Layout) -> canvas.Rendering:
-    column = layout.width / layout.num_columns
-    height = -(-len(titles) // layout.num_columns) * (TOP + BODY + BOTTOM)
+def _render(lines: Sequence[Line], titles: Sequence[str], scale: Scale, grid: Grid) -> canvas.Rendering:
+    def draw(axes: Axes, index: int) -> None:
+        canvas.heading(axes, titles[index], "training steps taken")
+        _frame(axes, lines, index, scale, grid)
+        _draw(axes, lines, index, grid)
 
-    def fill(figure: Figure) -> None:
-        for index, title in enumerate(titles):
-            row, place = divmod(index, layout.num_columns)
-            left, top = place * column + layout.ticks, row * (TOP + BODY + BOTTOM) + TOP
-            axes = canvas.add_axes(figure, left, top, column - layout.ticks - layout.labels, BODY)
-            canvas.heading(axes, title, "training steps taken")
-            _frame(axes, lines, index, scale, layout)
-            _draw(axes, lines, index, layout)
-
-    return canvas.render(layout.width, height, fill)
+    return canvas.render_panels(grid, len(titles), draw)
 
 
-def _frame(axes: Axes, lines: Sequence[Line], index: int, scale: Scale, layout: Layout) -> None:
+def _frame(axes: Axes, lines: Sequence[Line], index: int, scale: Scale, grid: Grid) -> None:
     values = [value for line in lines for value in line.values[index]]
     inside = [value for value in values if scale.floor <= value <= scale.ceiling]
     low = scale.floor if min(values) < scale.floor else min([*inside, *scale.rules])
@@ -134,7 +115,7 @@ def _frame(axes: Axes, lines: Sequence[Line], index: int, scale: Scale, layout: 
         ticks[high] = f"≥ {scale.tick(high)}"
     ticks = {at: text for at, text in ticks.items() if all(abs(math.log10(at / rule)) > 0.3 for rule in scale.rules)}
     ticks |= scale.rules
-    axes.set_yticks(list(ticks), list(ticks.values()), fontsize=layout.font)
+    axes.set_yticks(list(ticks), list(ticks.values()), fontsize=grid.font)
     axes.set_yticks([], minor=True)
     for at in ticks:
         is_limit = at == scale.limit
@@ -151,7 +132,7 @@ def _frame(axes: Axes, lines: Sequence[Line], index: int, scale: Scale, layout: 
     canvas.grid(axes, steps)
 
 
-def _draw(axes: Axes, lines: Sequence[Line], index: int, layout: Layout) -> None:
+def _draw(axes: Axes, lines: Sequence[Line], index: int, grid: Grid) -> None:
     low, high = axes.get_ylim()
     num_drawn: dict[str, int] = {}
     ends = []
@@ -175,7 +156,7 @@ def _draw(axes: Axes, lines: Sequence[Line], index: int, layout: Layout) -> None
         )
         label = f"{line.variant} ✗" if line.is_refused else line.variant
         ends.append(canvas.End(line.steps[-1], values[-1], label, colour, line.headline))
-    canvas.label_ends(axes, ends, layout.font)
+    canvas.label_ends(axes, ends, grid.font)
 
 
 def _marked(length: int, number: int) -> list[int]:

@@ -5,13 +5,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from reports import canvas, numbers
-from reports.canvas import Chart, End
+from reports.canvas import Chart, End, Grid
 from reports.palette import LIGHT
 
-TOP, BODY, BOTTOM, NUM_MARKERS = 30, 240, 44, 3
+NUM_MARKERS = 3
 Points = tuple[tuple[float, float], ...]
 
 
@@ -52,21 +51,9 @@ class Panel:
     y_text: Callable[[float], str] = numbers.tick_text
 
 
-@dataclass(frozen=True)
-class Layout:
-    """Where things are, in pixels."""
-
-    width: int
-    ticks: int
-    labels: int
-    num_columns: int
-    num_ticks: int
-    font: int
-
-
-WIDE = Layout(width=960, ticks=58, labels=156, num_columns=2, num_ticks=6, font=11)
-SINGLE = Layout(width=680, ticks=58, labels=156, num_columns=1, num_ticks=7, font=11)
-NARROW = Layout(width=344, ticks=52, labels=126, num_columns=1, num_ticks=4, font=10)
+WIDE = Grid(width=960, ticks=58, labels=156, body=240, num_columns=2)
+SINGLE = Grid(width=680, ticks=58, labels=156, body=240, num_ticks=7)
+NARROW = Grid(width=344, ticks=52, labels=126, body=240, num_ticks=4, font=10)
 
 
 def chart(panels: Sequence[Panel], alt: str) -> Chart | None:
@@ -78,24 +65,19 @@ def chart(panels: Sequence[Panel], alt: str) -> Chart | None:
     return Chart(_render(panels, wide), _render(panels, NARROW), alt)
 
 
-def _render(panels: Sequence[Panel], layout: Layout) -> canvas.Rendering:
-    column = layout.width / layout.num_columns
-    height = -(-len(panels) // layout.num_columns) * (TOP + BODY + BOTTOM)
+def _render(panels: Sequence[Panel], grid: Grid) -> canvas.Rendering:
     frameworks = list(dict.fromkeys(line.framework for panel in panels for line in panel.lines))
 
-    def fill(figure: Figure) -> None:
-        for index, panel in enumerate(panels):
-            row, place = divmod(index, layout.num_columns)
-            left, top = place * column + layout.ticks, row * (TOP + BODY + BOTTOM) + TOP
-            axes = canvas.add_axes(figure, left, top, column - layout.ticks - layout.labels, BODY)
-            canvas.heading(axes, panel.title, panel.xlabel)
-            _frame(axes, panel, layout)
-            _draw(axes, panel, frameworks, layout)
+    def draw(axes: Axes, index: int) -> None:
+        panel = panels[index]
+        canvas.heading(axes, panel.title, panel.xlabel)
+        _frame(axes, panel, grid)
+        _draw(axes, panel, frameworks, grid)
 
-    return canvas.render(layout.width, height, fill)
+    return canvas.render_panels(grid, len(panels), draw)
 
 
-def _frame(axes: Axes, panel: Panel, layout: Layout) -> None:
+def _frame(axes: Axes, panel: Panel, grid: Grid) -> None:
     points = [point for line in panel.lines for point in line.points]
     points += [point for guide in panel.guides.values() for point in guide]
     heights = [y for _, y in points] + [end for line in panel.lines for ends in line.ends for end in ends]
@@ -105,10 +87,10 @@ def _frame(axes: Axes, panel: Panel, layout: Layout) -> None:
         low, high = min(values), max(values)
         pad = max(1.05, (high / low) ** 0.04)
         limits(low / pad, high * pad)
-    xs = panel.xs or numbers.ticks(*axes.get_xlim(), layout.num_ticks)
-    ys = numbers.ticks(*axes.get_ylim(), layout.num_ticks)
+    xs = panel.xs or numbers.ticks(*axes.get_xlim(), grid.num_ticks)
+    ys = numbers.ticks(*axes.get_ylim(), grid.num_ticks)
     axes.set_xticks(xs, canvas.spaced(axes, xs, [_count_text(x) for x in xs]))
-    axes.set_yticks(ys, [panel.y_text(y) for y in ys], fontsize=layout.font)
+    axes.set_yticks(ys, [panel.y_text(y) for y in ys], fontsize=grid.font)
     axes.set_xticks([], minor=True)
     axes.set_yticks([], minor=True)
     canvas.grid(axes, xs)
@@ -119,7 +101,7 @@ def _count_text(value: float) -> str:
     return numbers.power_text(value) if value >= 1e5 else f"{value:,g}"
 
 
-def _draw(axes: Axes, panel: Panel, frameworks: Sequence[str], layout: Layout) -> None:
+def _draw(axes: Axes, panel: Panel, frameworks: Sequence[str], grid: Grid) -> None:
     num_drawn: dict[str, int] = {}
     ends = []
     for name, guide in panel.guides.items():
@@ -147,4 +129,4 @@ def _draw(axes: Axes, panel: Panel, frameworks: Sequence[str], layout: Layout) -
             zorder=3 if line.headline else 2,
         )
         ends.append(End(xs[-1], ys[-1], line.label, colour, line.headline))
-    canvas.label_ends(axes, ends, layout.font)
+    canvas.label_ends(axes, ends, grid.font)

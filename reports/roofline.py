@@ -6,16 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from reports import canvas, numbers
-from reports.canvas import SHAPES, Chart
+from reports.canvas import SHAPES, Chart, Grid
 from reports.palette import LIGHT
 
 COLOURS = ("first_step", "compile", "compiled", "build", "import")
 CLOSE = 1.5
 """Slopes nearer to each other than this factor would be written upon each other."""
-TOP, BODY, BOTTOM = 30, 270, 44
 
 
 @dataclass(frozen=True)
@@ -43,20 +41,9 @@ class Mark:
         return min(peak_flops_per_s, self.intensity * self.bytes_per_s)
 
 
-@dataclass(frozen=True)
-class Layout:
-    """Where things are, in pixels."""
-
-    width: int
-    ticks: int
-    labels: int
-    num_columns: int
-    font: int
-
-
-WIDE = Layout(width=960, ticks=44, labels=186, num_columns=2, font=11)
-SINGLE = Layout(width=680, ticks=44, labels=186, num_columns=1, font=11)
-NARROW = Layout(width=344, ticks=38, labels=158, num_columns=1, font=10)
+WIDE = Grid(width=960, ticks=44, labels=186, body=270, num_columns=2)
+SINGLE = Grid(width=680, ticks=44, labels=186, body=270)
+NARROW = Grid(width=344, ticks=38, labels=158, body=270, num_ticks=4, font=10)
 
 
 def roofline_chart(panels: Mapping[str, Sequence[Mark]], ceiling: Mapping[str, Any]) -> Chart | None:
@@ -74,31 +61,27 @@ def roofline_chart(panels: Mapping[str, Sequence[Mark]], ceiling: Mapping[str, A
     return Chart(_render(panels, ceiling, wide), _render(panels, ceiling, NARROW), alt)
 
 
-def _render(panels: Mapping[str, Sequence[Mark]], ceiling: Mapping[str, Any], layout: Layout) -> canvas.Rendering:
-    column = layout.width / layout.num_columns
-    height = -(-len(panels) // layout.num_columns) * (TOP + BODY + BOTTOM)
+def _render(panels: Mapping[str, Sequence[Mark]], ceiling: Mapping[str, Any], grid: Grid) -> canvas.Rendering:
     frameworks = list(dict.fromkeys(mark.framework for marks in panels.values() for mark in marks))
+    titles = list(panels)
 
-    def fill(figure: Figure) -> None:
-        for index, (title, marks) in enumerate(panels.items()):
-            row, place = divmod(index, layout.num_columns)
-            left, top = place * column + layout.ticks, row * (TOP + BODY + BOTTOM) + TOP
-            axes = canvas.add_axes(figure, left, top, column - layout.ticks - layout.labels, BODY)
-            canvas.heading(axes, f"{title}, GFLOP/s", "FLOP per byte moved")
-            _frame(axes, marks, ceiling, layout)
-            _draw_roofs(axes, marks, ceiling, layout)
-            _draw_marks(axes, marks, frameworks, ceiling, layout)
+    def draw(axes: Axes, index: int) -> None:
+        marks = panels[titles[index]]
+        canvas.heading(axes, f"{titles[index]}, GFLOP/s", "FLOP per byte moved")
+        _frame(axes, marks, ceiling, grid)
+        _draw_roofs(axes, marks, ceiling, grid)
+        _draw_marks(axes, marks, frameworks, ceiling, grid)
 
-    return canvas.render(layout.width, height, fill)
+    return canvas.render_panels(grid, len(panels), draw)
 
 
-def _frame(axes: Axes, marks: Sequence[Mark], ceiling: Mapping[str, Any], layout: Layout) -> None:
+def _frame(axes: Axes, marks: Sequence[Mark], ceiling: Mapping[str, Any], grid: Grid) -> None:
     """Make room for all marks and for each roof's ridge, with a part of its slope."""
     peak = ceiling["matmul"]["per_s"]
     across = [mark.intensity for mark in marks] + [peak / roof["per_s"] for roof in _roofs(marks, ceiling)]
     up = [mark.flops_per_s for mark in marks] + [peak, peak / 30]
     for axis, low, high, most in (
-        ("x", min(across) / 6, max(across) * 5, 4 if layout is NARROW else 6),
+        ("x", min(across) / 6, max(across) * 5, grid.num_ticks),
         ("y", min(up) / 2, max(up) * 2.2, 6),
     ):
         unit = 1.0 if axis == "x" else 1e9
@@ -119,10 +102,10 @@ def _roofs(marks: Sequence[Mark], ceiling: Mapping[str, Any]) -> list[Mapping[st
     return [first[rate] for rate in sorted(used, reverse=True)]
 
 
-def _draw_roofs(axes: Axes, marks: Sequence[Mark], ceiling: Mapping[str, Any], layout: Layout) -> None:
+def _draw_roofs(axes: Axes, marks: Sequence[Mark], ceiling: Mapping[str, Any], grid: Grid) -> None:
     peak = ceiling["matmul"]["per_s"]
     (left, right), (bottom, _) = axes.get_xlim(), axes.get_ylim()
-    style: dict[str, Any] = {"color": LIGHT["muted"], "fontsize": layout.font, "xycoords": "data"}
+    style: dict[str, Any] = {"color": LIGHT["muted"], "fontsize": grid.font, "xycoords": "data"}
     roofs = _roofs(marks, ceiling)
     axes.plot([peak / roofs[0]["per_s"], right], [peak, peak], color=LIGHT["rule"], linewidth=1.2, zorder=1)
     canvas.note(axes, (right, peak), (0, 9), f"matrix products: {numbers.significant(peak / 1e9)}", ha="right", **style)
@@ -137,7 +120,7 @@ def _draw_roofs(axes: Axes, marks: Sequence[Mark], ceiling: Mapping[str, Any], l
 
 
 def _draw_marks(
-    axes: Axes, marks: Sequence[Mark], frameworks: Sequence[str], ceiling: Mapping[str, Any], layout: Layout
+    axes: Axes, marks: Sequence[Mark], frameworks: Sequence[str], ceiling: Mapping[str, Any], grid: Grid
 ) -> None:
     peak = ceiling["matmul"]["per_s"]
     ranked = sorted(marks, key=lambda mark: mark.flops_per_s)
@@ -161,7 +144,7 @@ def _draw_marks(
         )
         label = f"{mark.label} {_share(mark, ceiling)}"
         ends.append(canvas.End(mark.intensity, mark.flops_per_s, label, colour, mark.headline))
-    canvas.label_ends(axes, ends, layout.font)
+    canvas.label_ends(axes, ends, grid.font)
 
 
 def _share(mark: Mark, ceiling: Mapping[str, Any]) -> str:

@@ -126,7 +126,7 @@ def test_nothing_is_drawn_outside(values: list[float]) -> None:
     svg = svg_of(chart)
     assert chart is not None
     for y in re.findall(r'<use [^>]*y="([-\d.]+)"', svg):
-        assert curves.TOP <= float(y) <= curves.TOP + curves.BODY
+        assert canvas.ABOVE <= float(y) <= canvas.ABOVE + curves.WIDE.body
     assert svg.count("<use") >= 2 * 2
     assert ("≥ 1,000" in svg) == (max(values) > 1e3)
     assert ("≤ 0.01" in svg) == (min(values) < 0.01)
