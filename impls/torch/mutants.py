@@ -85,15 +85,6 @@ def frozen(module: ModuleType, name: str) -> AbstractContextManager[object]:
     return built(module, change)
 
 
-def decaying(module: ModuleType) -> AbstractContextManager[object]:
-    """Halve the learning rate after each step, as a scheduler would that was left in."""
-
-    def halve(optimizer, *_):
-        optimizer.param_groups[0]["lr"] /= 2
-
-    return built(module, lambda net: net.optimizer.register_step_post_hook(halve))
-
-
 def uncorrected_adam(rate_too: bool) -> AbstractContextManager[object]:
     """Give Adam options by which its bias corrections cancel: for epsilon alone, or for the rate too."""
 
@@ -142,6 +133,9 @@ def loaded(name: str, change: str) -> tuple[str, str]:
     return "from_numpy(spec, params)", f'from_numpy(spec, params | {{"{name}": params["{name}"]{change}}})'
 
 
+UPDATE = "param.sub_(grad, alpha=net.learning_rate)"
+"""The two-layer net's step, as the file says it."""
+
 EDITS: dict[tuple[str, str], tuple[str, str]] = {
     **{
         ("other_parameters", model): ("from_numpy(spec, params)", "from_numpy(spec, spec.initial(1))")
@@ -182,8 +176,14 @@ EDITS: dict[tuple[str, str], tuple[str, str]] = {
     ("detached", "two_layer"): ("self.w2(h)", "self.w2(h.detach())"),
     ("detached", "autoencoder"): ("self.decoder2(h)", "self.decoder2(h.detach())"),
     ("detached", "unet"): ("self.head(h)", "self.head(h.detach())"),
-    ("updated_twice", "two_layer"): ("net.optimizer.step()", "net.optimizer.step(), net.optimizer.step()"),
-    ("gradients_not_cleared", "two_layer"): ("net.optimizer.zero_grad()", "pass"),
+    ("updated_twice", "two_layer"): (UPDATE, f"{UPDATE}, {UPDATE}"),
+    ("learning_rate", "two_layer"): (UPDATE, "param.sub_(grad, alpha=2 * net.learning_rate)"),
+    # as a scheduler would that was left in
+    ("learning_rate_decay", "two_layer"): ("    return value\n", "    net.learning_rate /= 2\n    return value\n"),
+    ("ascent", "two_layer"): ("param.sub_", "param.add_"),
+    ("frozen_parameter", "two_layer"): ("zip(net.parameters(), grads, strict=True)", "zip([net.w1.weight], grads)"),
+    ("weight_decay", "two_layer"): (UPDATE, "param.sub_(grad + 0.01 * param, alpha=net.learning_rate)"),
+    ("gradients_not_cleared", "two_layer"): ("net.zero_grad()", "pass"),
     ("gradients_not_cleared", "autoencoder"): ("net.optimizer.zero_grad()", "pass"),
     ("gradients_not_cleared", "unet"): ("net.optimizer.zero_grad()", "pass"),
     # as with an optimizer that is made anew for each step
@@ -206,14 +206,11 @@ OTHERS: dict[tuple[str, str], Planting] = {
     ("doubled_gradient", "two_layer"): partial(doubled, two_layer, "w1.weight"),
     ("doubled_gradient", "autoencoder"): partial(doubled, autoencoder, "encoder2.weight"),
     **{
-        ("learning_rate", model): partial(option, module, lr=lambda rate: 2 * rate) for model, module in MODULES.items()
+        ("learning_rate", model): partial(option, MODULES[model], lr=lambda rate: 2 * rate)
+        for model in ("autoencoder", "unet")
     },
-    ("ascent", "two_layer"): partial(option, two_layer, maximize=True),
-    ("frozen_parameter", "two_layer"): partial(frozen, two_layer, "w2.weight"),
     ("frozen_parameter", "autoencoder"): partial(frozen, autoencoder, "decoder2.bias"),
     ("frozen_parameter", "unet"): partial(frozen, unet, "head.bias"),
-    ("learning_rate_decay", "two_layer"): partial(decaying, two_layer),
-    ("weight_decay", "two_layer"): partial(option, two_layer, weight_decay=0.01),
     ("weight_decay", "unet"): partial(option, unet, weight_decay=0.01),
     ("nesterov", "unet"): partial(option, unet, nesterov=True),
     ("adam_eps_hat", "autoencoder"): partial(uncorrected_adam, rate_too=False),

@@ -54,15 +54,17 @@ def _steps(net: Any, loss: Callable[[Any, Batch], torch.Tensor]) -> tuple[Functi
     from `param.grad`; those tensors are made here, once, and kept.
     """
     whole = _Loss(net, loss)
+    # The two-layer net writes its update out; compiled, the optimizer costs nothing.
+    optimizer = getattr(net, "optimizer", None) or torch.optim.SGD(net.parameters(), net.learning_rate)
     # The wrappers around an optimizer's step (hooks for profilers, the choice of the grad mode) break the graph.
-    update = inspect.unwrap(type(net.optimizer).step)
+    update = inspect.unwrap(type(optimizer).step)
     for param in net.parameters():
         param.grad = torch.zeros_like(param)
-        if isinstance(net.optimizer, torch.optim.Adam):
+        if isinstance(optimizer, torch.optim.Adam):
             # Adam would count its steps in float32, and a graph takes the bias corrections from that tensor: the
             # float64 certificate refused it (6e-7).
             zeros = {slot: torch.zeros_like(param) for slot in ("exp_avg", "exp_avg_sq")}
-            net.optimizer.state[param] = {"step": torch.zeros((), dtype=torch.float64), **zeros}
+            optimizer.state[param] = {"step": torch.zeros((), dtype=torch.float64), **zeros}
 
     def loss_of(params, batch):
         return functional_call(whole, params, (batch,))
@@ -73,7 +75,7 @@ def _steps(net: Any, loss: Callable[[Any, Batch], torch.Tensor]) -> tuple[Functi
         grads, value = grad_and_value(loss_of)(params, batch)
         for name, param in whole.named_parameters():
             param.grad.copy_(grads[name])
-        update(net.optimizer)
+        update(optimizer)
         return value  # ()
 
     def train_steps(batches: Batch) -> torch.Tensor:

@@ -23,10 +23,10 @@ class TwoLayerNet(nn.Module):
 
 
 def build(spec, params):
-    """Make the net with its optimizer."""
+    """Make the net with its learning rate."""
     net = TwoLayerNet(**spec.sizes)
     net.load_state_dict(from_numpy(spec, params), assign=True)
-    net.optimizer = torch.optim.SGD(net.parameters(), lr=spec.optimizer.learning_rate)
+    net.learning_rate = spec.optimizer.learning_rate
     return net
 
 
@@ -46,15 +46,17 @@ def loss(net, batch):
 # [grad]
 def gradients(net, batch):
     """Return the loss and its gradient for each parameter, in the order of `net.parameters()`."""
-    net.optimizer.zero_grad()
+    net.zero_grad()
     value = loss(net, batch)  # ()
     value.backward()
-    return value, [param.grad for param in net.optimizer.param_groups[0]["params"]]
+    return value, [param.grad for param in net.parameters()]
 
 
 # [update]
 def train_step(net, batch):
-    """Take a step of SGD; return the loss from before it."""
-    value, _ = gradients(net, batch)  # ()
-    net.optimizer.step()
+    """Take one step of gradient descent; return the loss from before it."""
+    value, grads = gradients(net, batch)  # ()
+    with torch.no_grad():
+        for param, grad in zip(net.parameters(), grads, strict=True):
+            param.sub_(grad, alpha=net.learning_rate)
     return value
