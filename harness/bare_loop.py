@@ -1,8 +1,9 @@
 """What the harness itself costs: the two-layer step as a worker reports it, against a bare loop in a fresh process.
 
-The bare side is `impls/BACKEND/bare_loop.py`, run by this file as a program: a loop over training steps between two
-readings of the clock, without worker, channel, schedule or `Program`. Both sides get the same environment, threads,
-CPUs and arrays, and take their blocks in turn.
+The bare side is a function of the backend (`impls/BACKEND/bare_loop.py`; `tutorials.py` for the step that others
+teach), run by this file as a program: a loop over training steps between two readings of the clock, without worker,
+channel, schedule or `Program`. Both sides get the same environment, threads, CPUs and arrays, and take their blocks in
+turn.
 """
 
 import gc
@@ -31,6 +32,7 @@ MODEL, PHASE = "two_layer", "train_step"
 NUM_LAUNCHES = 3
 NUM_ROUNDS = 12
 EXPECTED_S = 25.0
+OWN_LOOP = "bare_loop.loop"
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,10 @@ class Cost:
     ratio: stats.LaunchedRatio
 
 
-def measure(entry: Entry, num_threads: int, device: str, seed: int, preset: presets.Preset) -> Cost:
-    """Time both sides in turn, in several launches of each.
+def measure(
+    entry: Entry, num_threads: int, device: str, seed: int, preset: presets.Preset, loop: str = OWN_LOOP
+) -> Cost:
+    """Time both sides in turn, in several launches of each; `loop` is the backend's FILE.FUNCTION.
 
     Raises:
         WorkerError: the worker failed.
@@ -60,7 +64,10 @@ def measure(entry: Entry, num_threads: int, device: str, seed: int, preset: pres
     launches: list[stats.Launch] = []
     num_iterations = 0
     for launch in range(NUM_LAUNCHES):
-        with Worker(entry, num_threads, device) as worker, _bare_process(entry, problem, num_threads, device) as bare:
+        with (
+            Worker(entry, num_threads, device) as worker,
+            _bare_process(entry, problem, num_threads, device, loop) as bare,
+        ):
             worker.start()
             programs.launch(worker, problem)
             samplers: dict[str, schedule.Sampler] = {
@@ -108,7 +115,7 @@ class BareLoop:
 
 
 @contextmanager
-def _bare_process(entry: Entry, problem: Problem, num_threads: int, device: str) -> Iterator[BareLoop]:
+def _bare_process(entry: Entry, problem: Problem, num_threads: int, device: str, loop: str) -> Iterator[BareLoop]:
     with tempfile.TemporaryDirectory(prefix="likeforlike-bare-") as folder:
         arrays = Path(folder) / "arrays.npz"
         named: dict[str, Any] = {**problem.params, **problem.batches[0]}
@@ -117,6 +124,7 @@ def _bare_process(entry: Entry, problem: Problem, num_threads: int, device: str)
         order = {
             "backend": entry.backend,
             "variant": entry.name,
+            "loop": loop,
             "request": problem.spec.request,
             "arrays": str(arrays),
             "num_threads": num_threads,
@@ -153,7 +161,9 @@ def main(order: str) -> None:
     spec = specs.get(**told["request"])
     arrays = {name: aligned(array) for name, array in np.load(told["arrays"]).items()}
     batch = {name: arrays.pop(name) for name in spec.inputs}
-    steps = importlib.import_module(f"impls.{told['backend']}.bare_loop").loop(spec, arrays, batch)
+    file, _, function = told["loop"].partition(".")
+    loop = getattr(importlib.import_module(f"impls.{told['backend']}.{file}"), function)
+    steps = loop(spec, arrays, batch)
     gc.collect()
     gc.freeze()
     gc.disable()

@@ -233,11 +233,40 @@ def replay(request: pytest.FixtureRequest, cell: Param, benchmark: Any) -> Calla
 def harness_cost(request: pytest.FixtureRequest) -> Any:
     """What the harness costs a variant's two-layer step, measured when it is first asked for."""
     run = request.config.stash[RUN]
-    capture = request.config.pluginmanager.getplugin("capturemanager")
-    with capture.global_and_fixture_disabled():
+    with _displayed(request.config, run):
+        return run.harness_cost(request.param)
+
+
+@pytest.fixture
+def against(request: pytest.FixtureRequest) -> Callable[[str, str], Any]:
+    """Return what measures a variant's two-layer step against a loop of its backend."""
+    run = request.config.stash.get(RUN, None)
+    if run is None:
+        pytest.skip("add --benchmark to time it")
+
+    def measure(variant: str, loop: str) -> Any:
+        entry = next((entry for entry in run.variants if entry.name == variant), None)
+        if entry is None or not _offers(entry, loop.partition(".")[0]):
+            pytest.skip(f"{variant} is not among the variants, or cannot run here")
+        with _displayed(request.config, run):
+            return run.against(variant, loop)
+
+    return measure
+
+
+def _offers(entry: Any, file: str) -> bool:
+    from impls import registry
+
+    return registry.offers(entry, file)
+
+
+@contextlib.contextmanager
+def _displayed(config: pytest.Config, run: Run) -> Iterator[None]:
+    """Show the run's progress, which pytest must not capture."""
+    with config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
         run.display.open()
         try:
-            return run.harness_cost(request.param)
+            yield
         finally:
             run.display.close()
 
@@ -263,13 +292,8 @@ def _measure(session: pytest.Session, run: Run, model: str, point: str) -> None:
         and _model(item) == model
         and _param(item)[2] == point
     }
-    capture = session.config.pluginmanager.getplugin("capturemanager")
-    with capture.global_and_fixture_disabled():
-        run.display.open()
-        try:
-            run.measure(model, [entry for entry in run.variants if entry.name in selected], run.changes(model, point))
-        finally:
-            run.display.close()
+    with _displayed(session.config, run):
+        run.measure(model, [entry for entry in run.variants if entry.name in selected], run.changes(model, point))
     if FOLDER in session.config.stash:
         _keep(run, session.config.stash[FOLDER])
 

@@ -81,7 +81,7 @@ def test_a_sweep_measures_every_net_at_every_size(project: Any, tiny: tuple[str,
 def test_without_the_option_nothing_is_timed(project: Any) -> None:
     done = project.run("-rs")
     assert done.returncode == 0
-    assert "4 skipped" in done.stdout
+    assert "10 skipped" in done.stdout
     assert "add --benchmark to time it" in done.stdout
     assert not (project.path / "reports").exists()
 
