@@ -50,6 +50,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "compares(model): the test times this net, one cell per test")
     config.addinivalue_line("markers", "measures_the_harness: only in the preset `full`, or when its file is named")
     if not config.getoption("benchmark"):
+        _refuse_alone(config)
         return
     _refuse_together(config)
     try:
@@ -102,6 +103,13 @@ def _started(config: pytest.Config) -> tuple[Run, RunFolder | None]:
     folder = RunFolder.make(parent, run.id)
     run.id = folder.path.name
     return run, folder
+
+
+def _refuse_alone(config: pytest.Config) -> None:
+    """Refuse an option that does nothing without `--benchmark`: whoever gives it did not mean to run the tests."""
+    for name, default in {**options.DEFAULTS, "resume": None}.items():
+        if config.getoption(name) != default:
+            raise pytest.UsageError(f"--{name} says what to time; add --benchmark")
 
 
 def _refuse_together(config: pytest.Config) -> None:

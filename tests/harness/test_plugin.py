@@ -86,6 +86,13 @@ def test_without_the_option_nothing_is_timed(project: Any) -> None:
     assert not (project.path / "reports").exists()
 
 
+@pytest.mark.parametrize("option", [("--preset", "quick"), ("--resume", "latest"), ("--sweep", "batch=1,2")], ids=str)
+def test_an_option_of_the_timing_alone_is_refused(project: Any, option: tuple[str, str]) -> None:
+    done = project.run(*option)
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert f"ERROR: {option[0]} says what to time; add --benchmark" in done.stderr
+
+
 def test_smoke_mode_certifies_and_writes_no_report(project: Any, tiny: tuple[str, ...]) -> None:
     done = project.run(*tiny, "--models", "two_layer", "--benchmark-disable")
     assert done.returncode == 0, done.stdout + done.stderr
