@@ -201,7 +201,9 @@ def answer(section: Section) -> list[Markup]:
 def left_out(document: Document) -> Markup:
     """Name what has no bar, by status; the reasons stand with each net."""
     grouped: dict[str, dict[str, list[str]]] = {}
-    for section in sections(document):
+    found = sections(document)
+    all_nets = {section.title for section in found}
+    for section in found:
         for comparison in section.comparisons.values():
             for cell in comparison.cells:
                 if not comparison.is_shown(cell):
@@ -212,7 +214,10 @@ def left_out(document: Document) -> Markup:
         return Markup("Nothing was left out." if document["cells"] else "No net was tried.")
     parts = []
     for status in [status for status in STATUS_WORDS if status in grouped]:
-        listing = [Markup("{} ({})").format(code(variant), listed(nets)) for variant, nets in grouped[status].items()]
+        listing = [
+            code(variant) if len(nets) == len(all_nets) > 1 else Markup("{} ({})").format(code(variant), listed(nets))
+            for variant, nets in grouped[status].items()
+        ]
         if len(listing) > MOST_NAMES:
             listing = [*listing[: MOST_NAMES - 1], Markup("{} more").format(len(listing) - MOST_NAMES + 1)]
         parts.append(Markup("{}, {}").format(listed(listing), STATUS_WORDS[status]))
