@@ -173,6 +173,7 @@ class Run:
         self.ceilings: dict[str, Ceiling] = {}
         self.harness_costs: dict[str, bare_loop.Cost] = {}
         self._lock = threading.Lock()
+        self._twin: Worker | None = None
         self._shared = ExitStack()
         self._shared_workers: dict[str, Worker] = {}
         for model in self.models:
@@ -248,7 +249,9 @@ class Run:
             for number in range(1, self.preset.num_launches + 1):
                 with ExitStack() as processes:
                     self._launch(problem, available, processes)
-                    self._prove_all(problem, oracle, available, certify.prove if number == 1 else certify.prove_again)
+                    prove = certify.prove if number == 1 else certify.prove_again
+                    with self._launching_twin(problem, available, processes):
+                        self._prove_all(problem, oracle, available, prove)
                     if self.is_smoke_test:
                         return
                     self._time(problem, available, timings, processes)
@@ -484,23 +487,43 @@ class Run:
         for timing in timings.values():
             timing.baseline = timing.baseline or registry.baseline(cell.entry for cell in running)
         baseline = next(iter(timings.values())).baseline
-        twin = self._launch_twin(problem, baseline, processes) if baseline is not None else None
+        if baseline is not None and (self._twin is None or self._twin.entry != baseline):
+            self._launch_twin(problem, baseline, processes)  # the one that was expected did not pass
         for phase, timing in timings.items():
-            self._time_phase(problem, phase, running, timing, twin)
+            self._time_phase(problem, phase, running, timing, self._twin)
             if self.interrupted:
                 raise KeyboardInterrupt
 
-    def _launch_twin(self, problem: Problem, baseline: Entry, processes: ExitStack) -> Worker | None:
+    @contextmanager
+    def _launching_twin(self, problem: Problem, cells: list[Cell], processes: ExitStack) -> Iterator[None]:
+        """Launch the A/A control meanwhile: its cold stages are not kept, and nothing else is timed."""
+        self._twin = None
+        baseline = registry.baseline(cell.entry for cell in cells if cell.is_running)
+        if self.is_smoke_test or baseline is None:
+            yield
+            return
+        with ThreadPoolExecutor(1) as pool:
+            launched = pool.submit(self._launch_twin, problem, baseline, processes)
+            try:
+                yield
+            except BaseException:
+                if self._twin is not None:
+                    self._twin.kill()  # the thread that waits for it ends with it
+                raise
+            launched.result()
+
+    def _launch_twin(self, problem: Problem, baseline: Entry, processes: ExitStack) -> None:
         """Start the baseline once more, for the A/A control."""
         model = problem.spec.model
-        self.display.stage(f"{model}: starting {baseline.name} again, as the control", LAUNCH_S[model])
+        with self._lock:
+            self.display.stage(f"{model}: starting {baseline.name} again, as the control", LAUNCH_S[model])
         try:
-            twin = self._started_worker(baseline, CONTROL, processes)
-            programs.launch(twin, problem)
+            self._twin = self._started_worker(baseline, CONTROL, processes)
+            programs.launch(self._twin, problem)
         except WorkerError as error:
-            self.warnings.append(f"{model}: no A/A control, {error.reason}")
-            return None
-        return twin
+            self._twin = None
+            if not self.interrupted:
+                self.warnings.append(f"{model}: no A/A control, {error.reason}")
 
     def _time_phase(self, problem: Problem, phase: str, cells: list[Cell], timing: Timing, twin: Worker | None) -> None:
         """Time one phase in one launch; in the first, also its latency and its steps with resident batches."""
