@@ -89,7 +89,7 @@ FAULTY = {
                 self.hoard = [np.ones(2**24) for _ in range(2**12)]
         """,
 }
-IMPATIENT = "\nfrom harness import sampler\nsampler.SAMPLE_TIMEOUT_S = 3\n"
+IMPATIENT = "\nfrom harness import sampler\nsampler.SAMPLE_TIMEOUT_S = 10\n"
 STAGES = {
     "computing the float64 reference": signal.SIGINT,
     "starting numpy (": signal.SIGTERM,
@@ -101,7 +101,7 @@ STAGES = {
 
 @pytest.fixture
 def faulty_project(project: Any) -> Any:
-    """A project whose code has the faulty backend, and that waits 3 s for a visit of the schedule."""
+    """A project whose code has the faulty backend, and that waits 10 s for a visit of the schedule."""
     project.code = project.path / "code"
     for room in ROOMS:
         shutil.copytree(ROOT / room, project.code / room, ignore=shutil.ignore_patterns("runs", "published"))
