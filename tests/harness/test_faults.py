@@ -5,6 +5,7 @@ killed, hangs, runs out of memory and so on once its rounds are under way.
 """
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -38,7 +39,7 @@ FAULTY = {
         from impls.reference import runtime
         from impls.reference.runtime import *
 
-        NUM_HARMLESS = 60  # blocks: calibration takes about 30, and each of the rounds 20 or more
+        NUM_HARMLESS = 35  # blocks: calibration takes about 30, and each of the six rounds 5 or more
         MESSAGE = "a framework that likes to talk about what it is doing\\n" * 2000
 
         def configure(variant, num_threads, device):
@@ -120,7 +121,7 @@ def test_a_fault_costs_its_own_cell(faulty_project: Any, tiny: tuple[str, ...]) 
     variants = "numpy,killed,hung,greedy,unimportable,talkative,secretive,placeless"
     done = faulty_project.run(*tiny[:-1], variants, "--models", "two_layer", "-k", "train_step")
     assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout + done.stderr
-    assert "2 passed, 11 deselected, 6 errors" in done.stdout
+    assert re.search(r"= 2 passed, \d+ deselected, 6 errors in", done.stdout), done.stdout
     assert "INTERNALERROR" not in done.stdout + done.stderr
 
     block = faulty_project.latest()["likeforlike"]
