@@ -29,9 +29,10 @@ presets.PRESETS["tiny"] = presets.Preset(
 INTERRUPTIBLE = """
 import runpy, signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 runpy.run_module("pytest", run_name="__main__", alter_sys=True)
 """
-"""`python -m pytest` as in a terminal: a shell starts background jobs, and so their children, with SIGINT ignored."""
+"""`python -m pytest` as in a terminal: a background job's children ignore SIGINT, and what `nohup` starts SIGHUP."""
 
 
 @dataclass
