@@ -110,7 +110,7 @@ def check(values: argparse.Namespace) -> int:
         settings |= {"variants": registry.find_variants(), "left_out": ()}
     optimizers = _optimizers(values.optimizers, settings["models"], settings["preset"])
     write_json = _json_writer(values.json)
-    run = Run(**settings, command="")
+    run = Run(**settings, command="", is_smoke_test=True)
     cells: dict[tuple[str, str], list[Cell]] = {}
     run.display.open()
     try:

@@ -303,6 +303,8 @@ class Run:
     def _expected_s(self, model: str) -> float:
         """Return about how long one net takes, for the progress display."""
         num_variants = len(self.variants)
+        if self.is_smoke_test:
+            return ORACLE_S[model] + num_variants * (LAUNCH_S[model] + PROVE_S[model])
         launch_s = (num_variants + 1) * LAUNCH_S[model]  # the control is launched too
         launch_s += num_variants * PROVE_S[model] + len(self.preset.phases) * self.preset.max_group_s
         modes_s = len(self.preset.mode_phases) * 2 * self.preset.max_mode_s

@@ -65,6 +65,10 @@ def _steps(net: Any, loss: Callable[[Any, Batch], torch.Tensor]) -> tuple[Functi
             # float64 certificate refused it (6e-7).
             zeros = {slot: torch.zeros_like(param) for slot in ("exp_avg", "exp_avg_sq")}
             optimizer.state[param] = {"step": torch.zeros((), dtype=torch.float64), **zeros}
+        elif optimizer.defaults.get("momentum"):
+            # SGD would make the velocity in its first step, and the graph of that step would make it anew each time:
+            # the certificate refused it (0.75). Zeros come to the same.
+            optimizer.state[param] = {"momentum_buffer": torch.zeros_like(param)}
 
     def loss_of(params, batch):
         return functional_call(whole, params, (batch,))
