@@ -91,27 +91,26 @@ class BareLoop:
 
     def calibrate(self, min_block_s: float) -> tuple[int, float]:
         """See `schedule.Sampler`."""
-        num_iterations, block_s = 1, self._block_s(1)
+        num_iterations, (block_s,) = 1, self._blocks_s(1, 1)
         while block_s < min_block_s:
             num_iterations = max(num_iterations + 1, round(1.2 * num_iterations * min_block_s / block_s))
-            block_s = self._block_s(num_iterations)
+            (block_s,) = self._blocks_s(num_iterations, 1)
         return num_iterations, block_s
 
     def sample(self, num_iterations: int, num_samples: int) -> list[schedule.Sample]:
         """See `schedule.Sampler`; of a bare loop nothing but wall time is known."""
-        self._block_s(num_iterations)
-        return [
-            (block_s, block_s, 0, block_s) for block_s in (self._block_s(num_iterations) for _ in range(num_samples))
-        ]
+        _, *blocks_s = self._blocks_s(num_iterations, num_samples + 1)
+        return [(block_s, block_s, 0, block_s) for block_s in blocks_s]
 
-    def _block_s(self, num_steps: int) -> float:
+    def _blocks_s(self, num_steps: int, num_blocks: int) -> list[float]:
+        """Return the seconds of blocks that follow each other without a pause, as those in a worker do."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        print(num_steps, file=self.process.stdin, flush=True)
+        print(num_steps, num_blocks, file=self.process.stdin, flush=True)
         answer = self.process.stdout.readline()
         if not answer:
             raise RuntimeError(f"the bare loop ended with exit status {self.process.wait()}")
-        return float(answer)
+        return json.loads(answer)
 
 
 @contextmanager
@@ -148,7 +147,7 @@ def _bare_process(entry: Entry, problem: Problem, num_threads: int, device: str,
 
 
 def main(order: str) -> None:
-    """Be the bare process: take as many steps as each line of standard input says, and print the seconds."""
+    """Be the bare process: take as many steps, so many times, as a line of standard input says; print the seconds."""
     import importlib
 
     from impls import registry, specs
@@ -168,10 +167,13 @@ def main(order: str) -> None:
     gc.freeze()
     gc.disable()
     for line in sys.stdin:
-        num_steps = int(line)
-        start = time.perf_counter()
-        steps(num_steps)
-        print(time.perf_counter() - start, flush=True)
+        num_steps, num_blocks = map(int, line.split())
+        blocks_s = []
+        for _ in range(num_blocks):
+            start = time.perf_counter()
+            steps(num_steps)
+            blocks_s.append(time.perf_counter() - start)
+        print(json.dumps(blocks_s), flush=True)
 
 
 if __name__ == "__main__":
