@@ -20,6 +20,7 @@ from harness.folders import InUseError, RunFolder
 from harness.progress import Display
 from harness.replay import ReplayClock
 from harness.run import Run
+from impls import registry
 
 RUN = pytest.StashKey[Run]()
 FOLDER = pytest.StashKey[RunFolder]()
@@ -154,8 +155,6 @@ def _generate_costs(metafunc: pytest.Metafunc) -> None:
         off = pytest.param(None, None, marks=pytest.mark.skip("add --benchmark to time it"), id="off")
         metafunc.parametrize(("harness_cost", "side"), [off], indirect=["harness_cost"])
         return
-    from impls import registry
-
     entries = [e for e in run.variants if e.variant.headline and registry.offers(e, "bare_loop")]
     params = []
     for entry in entries:
@@ -254,18 +253,12 @@ def against(request: pytest.FixtureRequest) -> Callable[[str, str], Any]:
 
     def measure(variant: str, loop: str) -> Any:
         entry = next((entry for entry in run.variants if entry.name == variant), None)
-        if entry is None or not _offers(entry, loop.partition(".")[0]):
+        if entry is None or not registry.offers(entry, loop.partition(".")[0]):
             pytest.skip(f"{variant} is not among the variants, or cannot run here")
         with _displayed(request.config, run):
             return run.against(variant, loop)
 
     return measure
-
-
-def _offers(entry: Any, file: str) -> bool:
-    from impls import registry
-
-    return registry.offers(entry, file)
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import results
+from harness.folders import RESULTS
 
 
 def write(document: dict[str, Any], folder: Path, render: Callable[[dict[str, Any]], str]) -> list[str]:
@@ -13,10 +14,10 @@ def write(document: dict[str, Any], folder: Path, render: Callable[[dict[str, An
 
     The results come first: whatever happens while the report is made, the measurements are safe.
     """
-    results.write_atomically(folder / "results.json", results.dumps(document))
+    results.write_atomically(folder / RESULTS, results.dumps(document))
     results.write_atomically(folder / "index.html", render(document))
     point_latest_at(folder)
-    return [f"results: {folder / 'results.json'}", f"report:  {folder / 'index.html'}"]
+    return [f"results: {folder / RESULTS}", f"report:  {folder / 'index.html'}"]
 
 
 def point_latest_at(folder: Path) -> None:

@@ -64,6 +64,17 @@ def configure(variant: Variant, num_threads: int, device: str) -> dict[str, Any]
     return {"device": device, "device_name": device_name, "versions": versions, "flags": flags}
 
 
+def peak_device_memory_bytes() -> int | None:
+    """Return the most bytes that the backend's allocator has handed out on the device; None on a CPU."""
+    if _BACKEND == "tensorflow":
+        has_gpu = bool(tf.config.get_visible_devices("GPU"))
+        return tf.config.experimental.get_memory_info("GPU:0")["peak"] if has_gpu else None
+    if _BACKEND == "jax":
+        statistics = jax.local_devices()[0].memory_stats()
+        return statistics["peak_bytes_in_use"] if statistics else None
+    return torch.cuda.max_memory_allocated() or None  # 0 as long as nothing is on a GPU
+
+
 def _float64_note() -> str:
     if keras.backend.result_type("float64", "float64") == "float64":
         return "Keras' own layers and losses"
@@ -149,17 +160,6 @@ def _float64():
 
 
 # ---------------------------------------------------------------- the net
-
-
-def peak_device_memory_bytes() -> int | None:
-    """Return the most bytes that the backend's allocator has handed out on the device; None on a CPU."""
-    if _BACKEND == "tensorflow":
-        has_gpu = bool(tf.config.get_visible_devices("GPU"))
-        return tf.config.experimental.get_memory_info("GPU:0")["peak"] if has_gpu else None
-    if _BACKEND == "jax":
-        statistics = jax.local_devices()[0].memory_stats()
-        return statistics["peak_bytes_in_use"] if statistics else None
-    return torch.cuda.max_memory_allocated() or None  # 0 as long as nothing is on a GPU
 
 
 class Program:

@@ -106,8 +106,8 @@ def test_a_program_runs_as_it_is(file: str, learns: bool) -> None:
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=True, timeout=auditing.TIMEOUT_S)
     steps, losses = zip(*(line.split() for line in done.stdout.splitlines()), strict=True)
     assert [int(step) for step in steps] == list(range(NUM_STEPS))
-    # Its numbers have no seed: how far down the loss gets differs from run to run.
-    assert float(losses[-1]) < 1e-6 * float(losses[0]) if learns else math.isnan(float(losses[-1]))
+    # Its numbers have no seed: the last loss was 3e-5 to 5e-4 in four runs, the first 3e7 to 4e7.
+    assert float(losses[-1]) < 1e-9 * float(losses[0]) if learns else math.isnan(float(losses[-1]))
 
 
 def test_a_program_that_fails_is_an_error(tmp_path: Path) -> None:
