@@ -9,6 +9,7 @@ turn.
 import gc
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -29,9 +30,10 @@ from impls.arrays import aligned
 from impls.registry import Entry
 
 MODEL, PHASE = "two_layer", "train_step"
-NUM_LAUNCHES = 3
-NUM_ROUNDS = 12
-EXPECTED_S = 25.0
+NUM_LAUNCHES = 9
+NUM_ROUNDS = 5
+"""Rather more launches: two bare loops in processes of their own differ by 3 % of a step for as long as they live."""
+EXPECTED_S = 60.0
 OWN_LOOP = "bare_loop.loop"
 
 
@@ -42,12 +44,13 @@ class Cost:
     Attributes:
         harness, bare: rounds over all launches, in seconds per step.
         num_iterations: steps in one sample.
+        ratio: over the launches, one value for each.
     """
 
     harness: list[list[float]]
     bare: list[list[float]]
     num_iterations: int
-    ratio: stats.LaunchedRatio
+    ratio: stats.Ratio
 
 
 def measure(
@@ -60,8 +63,11 @@ def measure(
         RuntimeError: the bare loop failed.
     """
     problem = Problem.of(MODEL, preset.sizes[MODEL], seed)
-    rounds = replace(preset, min_rounds=NUM_ROUNDS, max_rounds=NUM_ROUNDS)
-    launches: list[stats.Launch] = []
+    # Both sides' blocks have the same number of steps, chosen below: each block ends with one wait for the device.
+    rounds = replace(preset, min_rounds=NUM_ROUNDS, max_rounds=NUM_ROUNDS, min_block_s=0.0)
+    in_worker: list[list[float]] = []
+    in_loop: list[list[float]] = []
+    log_ratios: list[float] = []
     num_iterations = 0
     for launch in range(NUM_LAUNCHES):
         with (
@@ -70,32 +76,33 @@ def measure(
         ):
             worker.start()
             programs.launch(worker, problem)
+            if not num_iterations:
+                num_iterations = schedule.calibrated(WorkerSampler(worker, PHASE), preset.min_block_s).num_iterations
             samplers: dict[str, schedule.Sampler] = {
-                "bare": bare,
+                "bare": BareLoop(bare, num_iterations),
                 "harness": WorkerSampler(worker, PHASE, num_iterations=num_iterations),
             }
             found = schedule.measure(samplers, "bare", set(), rounds, seed + launch, lambda *_: None)
             for error in found.failures.values():
                 raise error
-            num_iterations = found.series["harness"].num_iterations
-            launches.append((found.series["harness"].rounds_s, found.series["bare"].rounds_s))
-    in_worker, in_loop = ([list(samples) for launch in launches for samples in launch[side]] for side in (0, 1))
-    return Cost(in_worker, in_loop, num_iterations, stats.over_launches(launches, found.statistic))
+        sides = found.series["harness"].rounds_s, found.series["bare"].rounds_s
+        in_worker += sides[0]
+        in_loop += sides[1]
+        log_ratios.append(statistics.median(stats.paired_ratio(*sides, found.statistic).log_ratios))
+    return Cost(in_worker, in_loop, num_iterations, stats.ratio_of(tuple(log_ratios)))
 
 
 @dataclass(frozen=True)
 class BareLoop:
-    """A `schedule.Sampler` that asks a bare loop's process for blocks."""
+    """A `schedule.Sampler` that asks a bare loop's process for blocks of `num_iterations` steps."""
 
     process: subprocess.Popen[str]
+    num_iterations: int
 
-    def calibrate(self, min_block_s: float) -> tuple[int, float]:
-        """See `schedule.Sampler`."""
-        num_iterations, (block_s,) = 1, self._blocks_s(1, 1)
-        while block_s < min_block_s:
-            num_iterations = max(num_iterations + 1, round(1.2 * num_iterations * min_block_s / block_s))
-            (block_s,) = self._blocks_s(num_iterations, 1)
-        return num_iterations, block_s
+    def calibrate(self, min_block_s: float) -> tuple[int, float]:  # noqa: ARG002 - the steps are given
+        """See `schedule.Sampler`. The first block compiles."""
+        _, block_s = self._blocks_s(self.num_iterations, 2)
+        return self.num_iterations, block_s
 
     def sample(self, num_iterations: int, num_samples: int) -> list[schedule.Sample]:
         """See `schedule.Sampler`; of a bare loop nothing but wall time is known."""
@@ -114,7 +121,9 @@ class BareLoop:
 
 
 @contextmanager
-def _bare_process(entry: Entry, problem: Problem, num_threads: int, device: str, loop: str) -> Iterator[BareLoop]:
+def _bare_process(
+    entry: Entry, problem: Problem, num_threads: int, device: str, loop: str
+) -> Iterator[subprocess.Popen[str]]:
     with tempfile.TemporaryDirectory(prefix="likeforlike-bare-") as folder:
         arrays = Path(folder) / "arrays.npz"
         named: dict[str, Any] = {**problem.params, **problem.batches[0]}
@@ -140,7 +149,7 @@ def _bare_process(entry: Entry, problem: Problem, num_threads: int, device: str,
             text=True,
         )
         try:
-            yield BareLoop(process)
+            yield process
         finally:
             process.kill()
             process.communicate()

@@ -674,8 +674,7 @@ class Run:
                 for group in self.groups
             ],
             "harness_cost": [
-                {"variant": variant, **records.ratio_record(cost.ratio), "launches_agree": cost.ratio.agree}
-                for variant, cost in self.harness_costs.items()
+                {"variant": variant, **records.ratio_record(cost.ratio)} for variant, cost in self.harness_costs.items()
             ],
             "cells": self.cells,
             "certificates": [certificate.as_dict() for certificate in self.certificates],

@@ -103,7 +103,7 @@ def measure(
     try:
         for name, sampler in samplers.items():
             try:
-                series[name] = _calibrated(sampler, preset.min_block_s)
+                series[name] = calibrated(sampler, preset.min_block_s)
             except Exception as error:
                 failures[name] = error
         # One for the whole group, chosen before any round is taken: a ratio compares like with like.
@@ -129,7 +129,7 @@ def measure(
     return measurement
 
 
-def _calibrated(sampler: Sampler, min_block_s: float) -> Series:
+def calibrated(sampler: Sampler, min_block_s: float) -> Series:
     """Choose the steps in one block from more than one block, which a disturbance may have made to look long.
 
     The sampler's own choice is multiplied, because a program may take several steps at a call.

@@ -184,7 +184,7 @@ def paired_ratio(
         baseline_rounds_s: the baseline's.
         statistic: sums up a round.
     """
-    return _ratio(
+    return ratio_of(
         tuple(
             math.log(summary_of_round(samples, statistic) / summary_of_round(baseline_samples, statistic))
             for samples, baseline_samples in zip(rounds_s, baseline_rounds_s, strict=False)
@@ -193,7 +193,8 @@ def paired_ratio(
     )
 
 
-def _ratio(log_ratios: tuple[float, ...]) -> Ratio:
+def ratio_of(log_ratios: tuple[float, ...]) -> Ratio:
+    """Return the median of independent log ratios with its interval: one a round, or one a launch."""
     if not log_ratios:
         return Ratio(None, None, None, (), None)
     interval = sign_test_interval(log_ratios)
@@ -214,7 +215,7 @@ def over_launches(launches: Sequence[Launch], statistic: Statistic) -> LaunchedR
         statistic: sums up a round.
     """
     ratios = tuple(paired_ratio(*launch, statistic) for launch in launches)
-    pooled = _ratio(tuple(itertools.chain.from_iterable(ratio.log_ratios for ratio in ratios)))
+    pooled = ratio_of(tuple(itertools.chain.from_iterable(ratio.log_ratios for ratio in ratios)))
     agree = launches_agree([ratio.log_ratios for ratio in ratios])
     if agree is False:
         reached = [bound for ratio in ratios for bound in (ratio.low, ratio.ratio, ratio.high) if bound is not None]

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from impls.arrays import aligned
 from impls.contract import Arrays, Variant
 from impls.keras import ledger
 from impls.keras.extras import canonical_name, from_canonical, layer_outputs, to_canonical
@@ -29,6 +30,7 @@ Batch = dict[str, Any]
 
 PHASES = ("forward", "train_step")
 
+_device = "cpu"
 _device_scope = contextlib.ExitStack()  # left open: the device is the process's
 
 
@@ -45,9 +47,11 @@ def configure(variant: Variant, num_threads: int, device: str) -> dict[str, Any]
         RuntimeError: KERAS_BACKEND names another backend than the variant's, or `device` is "gpu" and the backend
             sees none.
     """
+    global _device
     wanted = dict(variant.env)["KERAS_BACKEND"]
     if wanted != _BACKEND:
         raise RuntimeError(f"{variant.name} needs KERAS_BACKEND={wanted} set before Keras is imported, not {_BACKEND}")
+    _device = device
     configure_backend = {"tensorflow": _configure_tensorflow, "jax": _configure_jax, "torch": _configure_torch}
     device_name, flags = configure_backend[_BACKEND](num_threads, device)
     packages = {"tensorflow": ("tensorflow", "tensorflow-cpu"), "jax": ("jax", "jaxlib"), "torch": ("torch",)}
@@ -66,13 +70,13 @@ def configure(variant: Variant, num_threads: int, device: str) -> dict[str, Any]
 
 def peak_device_memory_bytes() -> int | None:
     """Return the most bytes that the backend's allocator has handed out on the device; None on a CPU."""
+    if _device == "cpu":
+        return None
     if _BACKEND == "tensorflow":
-        has_gpu = bool(tf.config.get_visible_devices("GPU"))
-        return tf.config.experimental.get_memory_info("GPU:0")["peak"] if has_gpu else None
+        return tf.config.experimental.get_memory_info("GPU:0")["peak"]
     if _BACKEND == "jax":
-        statistics = jax.local_devices()[0].memory_stats()
-        return statistics["peak_bytes_in_use"] if statistics else None
-    return torch.cuda.max_memory_allocated() or None  # 0 as long as nothing is on a GPU
+        return jax.local_devices()[0].memory_stats()["peak_bytes_in_use"]
+    return torch.cuda.max_memory_allocated()
 
 
 def _float64_note() -> str:
@@ -188,8 +192,8 @@ class Program:
         return {phase: functools.partial(getattr(self._implementation, phase), self._net) for phase in PHASES}
 
     def prepare(self, batch: Arrays) -> Batch:
-        """Return NumPy arrays, images channels last."""
-        return {name: np.array(from_canonical(array, "image"), self._dtype, order="C") for name, array in batch.items()}
+        """Return aligned NumPy arrays, images channels last."""
+        return {name: aligned(from_canonical(array, "image")) for name, array in batch.items()}
 
     def place(self, batch: Batch) -> Batch:
         """Return tensors of the backend on its device; Keras' calls take them in the place of arrays."""
@@ -198,7 +202,7 @@ class Program:
 
     def stack(self, batches: list[Batch]) -> Batch:
         """Return the batches one after the other on a new first axis."""
-        return {name: np.stack([batch[name] for batch in batches]) for name in batches[0]}
+        return {name: aligned(np.stack([batch[name] for batch in batches])) for name in batches[0]}
 
     def trace(self, phase: str, batch: Batch) -> None:
         """Trace a `tf.function` of the tuned lane. Keras' own functions are only made: no public call traces them."""
@@ -247,11 +251,16 @@ class Program:
         return {
             "layout": ledger.layout(net),
             "donation": ledger.donation(self._first_value),
-            "synchronisation": "once per block" if self._is_tuned else "every call returns host values",
+            "synchronisation": self._synchronisation(),
             "compiler": self._compiler(phase),
             "caches": ledger.caches(),
             "precision": f"{net.variable_dtype}; {ledger.tf32()}",
         }
+
+    def _synchronisation(self) -> str:
+        if not self._is_tuned:
+            return "every call returns host values"
+        return "once per block" if _device == "gpu" else "none needed: calls wait"  # the tuned lane is TensorFlow's
 
     def _compiler(self, phase: str) -> str:
         if self._is_tuned:
@@ -260,12 +269,15 @@ class Program:
         return ledger.compiler(self._net, made)
 
     def synchronize(self) -> None:
-        """Wait for the parameters; the outputs of Keras' calls are on the host already."""
+        """Wait for the parameters; the outputs of Keras' calls are on the host already.
+
+        On a CPU, TensorFlow and torch return from a call when all is computed.
+        """
         if _BACKEND == "jax":
             jax.block_until_ready([variable.value for variable in self._net.variables])
-        elif _BACKEND == "tensorflow":
+        elif _device == "gpu" and _BACKEND == "tensorflow":
             tf.test.experimental.sync_devices()
-        elif torch.cuda.is_available():
+        elif _device == "gpu":
             torch.cuda.synchronize()
 
     def to_numpy(self, value: Any, kind: str = "plain") -> np.ndarray:

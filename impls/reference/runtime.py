@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from impls.arrays import aligned
 from impls.contract import Arrays, Variant
 from impls.specs import ModelSpec
 
@@ -41,8 +42,8 @@ class Program:
         self._net = implementation.build(spec, params)
 
     def prepare(self, batch: Arrays) -> dict[str, np.ndarray]:
-        """Return contiguous copies of the batch in the net's dtype; the canonical layout is NumPy's own here."""
-        return {name: np.array(array, self._dtype, order="C") for name, array in batch.items()}
+        """Return aligned copies of the batch; the canonical layout is NumPy's own here."""
+        return {name: aligned(array) for name, array in batch.items()}
 
     def place(self, batch: Arrays) -> Arrays:
         """Return `batch`: it is where the processor reads it."""

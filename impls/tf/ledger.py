@@ -16,7 +16,6 @@ def of_session(function: SessionFunction, batch: Batch) -> dict[str, str]:
     return {
         "layout": _layout(function.session.graph),
         "donation": _donation(types),
-        "synchronisation": "every call returns host values",
         "compiler": f"none; Grappler, {len(types)} operations, {_num(types, '_Mkl')} of them oneDNN's",
         "caches": "none",
     }
@@ -35,7 +34,6 @@ def of_tf_function(function: Any, batch: Batch) -> dict[str, str]:
     return {
         "layout": _layout(traced.graph),
         "donation": "unknown" if is_compiled else _donation(types),
-        "synchronisation": "once per block",
         "compiler": f"{compiler}, {len(types)} operations, traces: {function.experimental_get_tracing_count()}",
         "caches": "XLA's, on disk" if is_compiled and cache_on_disk else "none",
     }
@@ -46,7 +44,6 @@ def of_eager() -> dict[str, str]:
     return {
         "layout": "NHWC, kernels HWIO",
         "donation": "none; variables are updated in place",
-        "synchronisation": "once per block",
         "compiler": "none; eager",
         "caches": "none",
     }

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from impls.arrays import aligned
 from impls.contract import Arrays, Variant
 from impls.specs import ModelSpec
 from impls.tf import ledger, sessions, tuned
@@ -84,14 +85,16 @@ class Program:
         self._num_steps = variant.num_steps(spec.model)
         self._dtype = params[spec.params[0].name].dtype
         self._is_static = self._is_tuned or variant.name == "tf-graph"
+        self._runs_ahead = not self._is_static and bool(tf.config.get_visible_devices("GPU"))
         make = implementation.static_graph if self._is_static else implementation.build
         self._net: Net = make(spec, params)
         self._functions: dict[str, Any] = {}
 
     def prepare(self, batch: Arrays) -> Batch:
-        """Return the batch as NumPy arrays, images NHWC."""
+        """Return the batch as aligned NumPy arrays, images NHWC."""
         return {
-            name: layouts.from_numpy(array, "image" if array.ndim == 4 else "plain") for name, array in batch.items()
+            name: aligned(layouts.from_numpy(array, "image" if array.ndim == 4 else "plain"))
+            for name, array in batch.items()
         }
 
     def place(self, batch: Batch) -> Batch:
@@ -102,7 +105,7 @@ class Program:
 
     def stack(self, batches: list[Batch]) -> Batch:
         """Return the batches one after the other on a new first axis."""
-        return {name: np.stack([batch[name] for batch in batches]) for name in batches[0]}
+        return {name: aligned(np.stack([batch[name] for batch in batches])) for name in batches[0]}
 
     def trace(self, phase: str, batch: Batch) -> None:
         """Add the phase's nodes to the static graph, or trace the function. Eager, do nothing."""
@@ -147,11 +150,19 @@ class Program:
             facts = ledger.of_session(function, batch)
         else:
             facts = ledger.of_eager() if self._variant.mode == "eager" else ledger.of_tf_function(function, batch)
-        return {**facts, "precision": ledger.precision(self._dtype)}
+        waits = "every call returns host values" if self._is_static else "none needed: calls wait"
+        return {
+            **facts,
+            "synchronisation": "tf.test.experimental.sync_devices, once per block" if self._runs_ahead else waits,
+            "precision": ledger.precision(self._dtype),
+        }
 
     def synchronize(self) -> None:
-        """Wait for the device; a Session has nothing to wait for, since `run` returns when all is computed."""
-        if not self._is_static:
+        """Wait for the device. A Session's `run`, and on a CPU every call, returns when all is computed.
+
+        Where there is nothing to wait for, `sync_devices` is left out: it makes the calls after it slower.
+        """
+        if self._runs_ahead:
             tf.test.experimental.sync_devices()
 
     def to_numpy(self, value: Any, kind: str = "plain") -> np.ndarray:

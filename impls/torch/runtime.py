@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 import torch
 
+from impls.arrays import aligned
 from impls.contract import Arrays, Variant
 from impls.specs import ModelSpec
 from impls.torch import ledger, tuned
@@ -117,19 +118,24 @@ class Program:
             # In place, the same as net = torch.compile(net). Two nets or sizes in one process would otherwise switch
             # torch to dynamic shapes; fullgraph makes a graph break an error.
             self.net.compile(fullgraph=True, dynamic=False)
+        # Decided here and not in each step: on a CPU even to ask for `_device.type` is 1 % of the smallest net's.
+        self._is_on_host = _device.type == "cpu"
+        self._calls = self._functions
+        if not self._is_on_host:
+            self._calls = {name: _fed(function) for name, function in self._functions.items()}
         self._addresses = self._parameter_addresses()
 
     def prepare(self, batch: Arrays) -> Batch:
         """Return CPU tensors, images in this variant's memory format; in the tuned lane pinned for a GPU's copies."""
         tensors = {}
         for name, array in batch.items():
-            tensor = torch.from_numpy(np.array(array, self._dtype)).contiguous(memory_format=self._layout)
+            tensor = torch.from_numpy(aligned(array)).contiguous(memory_format=self._layout)
             tensors[name] = tensor.pin_memory() if self._is_tuned and _device.type == "cuda" else tensor
         return tensors
 
     def place(self, batch: Batch) -> Batch:
         """Return the batch on the device; on a CPU that is where it is."""
-        return self._feed(batch)
+        return _feed(batch)
 
     def stack(self, batches: list[Batch]) -> Batch:
         """Return the batches one after the other on a new first axis."""
@@ -141,14 +147,9 @@ class Program:
     def compile(self, phase: str, batch: Batch) -> None:
         """Do nothing: torch.compile has no ahead-of-time step that it shares with later calls; the first step pays."""
 
-    def _feed(self, batch: Batch) -> Batch:
-        if _device.type == "cpu":
-            return batch
-        return {name: tensor.to(_device, non_blocking=True) for name, tensor in batch.items()}
-
     def forward(self, batch: Batch) -> torch.Tensor:
         """Predict in eval mode."""
-        return self._functions["forward"](self._feed(batch))
+        return self._calls["forward"](batch)
 
     def layers(self, batch: Batch) -> dict[str, torch.Tensor]:
         """Return what the modules that own parameters return, eagerly also where the net is compiled."""
@@ -161,13 +162,13 @@ class Program:
         with self._untouched(), torch.no_grad(), torch.compiler.set_stance("force_eager"), ExitStack() as hooks:
             for module in names:
                 hooks.enter_context(module.register_forward_hook(keep))
-            self._loss(self.net, self._feed(batch))
+            self._loss(self.net, _feed(batch))
         return outputs
 
     def gradients(self, batch: Batch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Return (loss, gradients by canonical name); where none arrived, torch has None, which stands for zeros."""
         with self._untouched():
-            loss, grads = self._gradients(self.net, self._feed(batch))
+            loss, grads = self._gradients(self.net, _feed(batch))
         by_name = {
             name: torch.zeros_like(param) if grad is None else grad
             for (name, param), grad in zip(self.net.named_parameters(), grads, strict=True)
@@ -186,11 +187,11 @@ class Program:
 
     def train_step(self, batch: Batch) -> torch.Tensor:
         """Update once; return the loss from before."""
-        return self._functions["train_step"](self._feed(batch))
+        return self._calls["train_step"](batch)
 
     def train_steps(self, batches: Batch) -> torch.Tensor:
         """Update once for each batch of a stack; return the losses from before."""
-        return self._functions["train_steps"](self._feed(batches))
+        return self._calls["train_steps"](batches)
 
     def ledger(self, phase: str) -> dict[str, str]:
         """Return what ran. Dynamo and Inductor count per process, so the counts are of all its programs and phases."""
@@ -217,7 +218,7 @@ class Program:
 
     def synchronize(self) -> None:
         """Wait for the device; on the CPU torch never runs ahead."""
-        if _device.type == "cuda":
+        if not self._is_on_host:
             torch.cuda.synchronize()
 
     def to_numpy(self, value: torch.Tensor, kind: str = "plain") -> np.ndarray:
@@ -236,3 +237,12 @@ class Program:
                 slots = self.net.optimizer.state.get(param, {})
                 named[f"{slot}/{tensor.name}"] = slots.get(_SLOT_NAMES[slot], torch.zeros_like(param))
         return {name: self.to_numpy(value, self.spec.kind(name)) for name, value in named.items()}
+
+
+def _feed(batch: Batch) -> Batch:
+    return {name: tensor.to(_device, non_blocking=True) for name, tensor in batch.items()}
+
+
+def _fed(function: tuned.Function) -> tuned.Function:
+    """Return `function` with the copy to the device before it."""
+    return lambda batch: function(_feed(batch))
