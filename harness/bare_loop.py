@@ -1,9 +1,9 @@
 """What the harness itself costs: the two-layer step as a worker reports it, against a bare loop in a fresh process.
 
-The bare side is a function of the backend (`impls/BACKEND/bare_loop.py`; `tutorials.py` for the step that others
-teach), run by this file as a program: a loop over training steps between two readings of the clock, without worker,
-channel, schedule or `Program`. Both sides get the same environment, threads, CPUs and arrays, and take their blocks in
-turn.
+The bare side is a function of the backend (`impls/BACKEND/bare_loop.py`; `tutorials.py` for the steps that others
+teach, of all nets), run by this file as a program: a loop over training steps between two readings of the clock,
+without worker, channel, schedule or `Program`. Both sides get the same environment, threads, CPUs and arrays, and take
+their blocks in turn.
 """
 
 import gc
@@ -30,6 +30,7 @@ from impls.arrays import aligned
 from impls.registry import Entry
 
 MODEL, PHASE = "two_layer", "train_step"
+"""Of the harness's own cost. The smallest net shows it most."""
 NUM_LAUNCHES = 9
 NUM_ROUNDS = 5
 """Rather more launches: two bare loops in processes of their own differ by 3 % of a step for as long as they live."""
@@ -54,15 +55,21 @@ class Cost:
 
 
 def measure(
-    entry: Entry, num_threads: int, device: str, seed: int, preset: presets.Preset, loop: str = OWN_LOOP
+    entry: Entry,
+    num_threads: int,
+    device: str,
+    seed: int,
+    preset: presets.Preset,
+    model: str = MODEL,
+    loop: str = OWN_LOOP,
 ) -> Cost:
-    """Time both sides in turn, in several launches of each; `loop` is the backend's FILE.FUNCTION.
+    """Time both sides in turn, in several launches of each; `loop` is the backend's FILE.FUNCTION for this net.
 
     Raises:
         WorkerError: the worker failed.
         RuntimeError: the bare loop failed.
     """
-    problem = Problem.of(MODEL, preset.sizes[MODEL], seed)
+    problem = Problem.of(model, preset.sizes[model], seed)
     # Both sides' blocks have the same number of steps, chosen below: each block ends with one wait for the device.
     rounds = replace(preset, min_rounds=NUM_ROUNDS, max_rounds=NUM_ROUNDS, min_block_s=0.0)
     in_worker: list[list[float]] = []

@@ -245,18 +245,18 @@ def harness_cost(request: pytest.FixtureRequest) -> Any:
 
 
 @pytest.fixture
-def against(request: pytest.FixtureRequest) -> Callable[[str, str], Any]:
-    """Return what measures a variant's two-layer step against a loop of its backend."""
+def against(request: pytest.FixtureRequest) -> Callable[[str, str, str], Any]:
+    """Return what measures a variant's training step of a net against a loop of its backend."""
     run = request.config.stash.get(RUN, None)
     if run is None:
         pytest.skip("add --benchmark to time it")
 
-    def measure(variant: str, loop: str) -> Any:
+    def measure(variant: str, model: str, loop: str) -> Any:
         entry = next((entry for entry in run.variants if entry.name == variant), None)
         if entry is None or not registry.offers(entry, loop.partition(".")[0]):
             pytest.skip(f"{variant} is not among the variants, or cannot run here")
         with _displayed(request.config, run):
-            return run.against(variant, loop)
+            return run.against(variant, model, loop)
 
     return measure
 

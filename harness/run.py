@@ -281,14 +281,14 @@ class Run:
     def harness_cost(self, variant: str) -> bare_loop.Cost:
         """Measure once what the harness costs a variant's two-layer step."""
         if variant not in self.harness_costs:
-            self.harness_costs[variant] = self.against(variant, bare_loop.OWN_LOOP)
+            self.harness_costs[variant] = self.against(variant, bare_loop.MODEL, bare_loop.OWN_LOOP)
         return self.harness_costs[variant]
 
-    def against(self, variant: str, loop: str) -> bare_loop.Cost:
-        """Measure a variant's two-layer step against a loop of its backend (`bare_loop.measure`)."""
-        self.display.stage(f"two_layer: {variant} in a worker against {loop}", bare_loop.EXPECTED_S)
+    def against(self, variant: str, model: str, loop: str) -> bare_loop.Cost:
+        """Measure a variant's training step against a loop of its backend (`bare_loop.measure`)."""
+        self.display.stage(f"{model}: {variant} in a worker against {loop}", bare_loop.EXPECTED_S)
         entry = next(entry for entry in self.variants if entry.name == variant)
-        return bare_loop.measure(entry, self.num_threads, self.device, self.seed, self.preset, loop)
+        return bare_loop.measure(entry, self.num_threads, self.device, self.seed, self.preset, model, loop)
 
     def warn(self, text: str) -> None:
         """Add a warning to the result document, once."""
