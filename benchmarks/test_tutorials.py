@@ -28,7 +28,7 @@ TUTORIALS = [
 """Nets, variants, and the ends of the names of functions in `impls/BACKEND/tutorials.py`."""
 
 
-@pytest.mark.measures_the_harness
+@pytest.mark.measures_the_harness(only_by_name=True)
 @pytest.mark.benchmark(group="training steps of tutorials", timer=CLOCK)
 @pytest.mark.parametrize(("model", "variant", "tutorial"), TUTORIALS)
 def test_tutorial(

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from impls.registry import Entry
 MODEL, PHASE = "two_layer", "train_step"
 """Of the harness's own cost. The smallest net shows it most."""
 NUM_LAUNCHES = 9
+NUM_TUTORIAL_LAUNCHES = 6
 NUM_ROUNDS = 5
 """Rather more launches: two bare loops in processes of their own differ by 3 % of a step for as long as they live."""
 EXPECTED_S = 60.0
@@ -76,20 +77,22 @@ def measure(
     in_loop: list[list[float]] = []
     log_ratios: list[float] = []
     num_iterations = 0
-    for launch in range(NUM_LAUNCHES):
+    for launch in range(NUM_LAUNCHES if loop == OWN_LOOP else NUM_TUTORIAL_LAUNCHES):
         with (
             Worker(entry, num_threads, device) as worker,
-            _bare_process(entry, problem, num_threads, device, loop) as bare,
+            bare_process(entry, problem, num_threads, device, loop) as bare,
         ):
             worker.start()
             programs.launch(worker, problem)
             if not num_iterations:
                 num_iterations = schedule.calibrated(WorkerSampler(worker, PHASE), preset.min_block_s).num_iterations
             samplers: dict[str, schedule.Sampler] = {
-                "bare": BareLoop(bare, num_iterations),
+                "bare": replace(bare, num_iterations=num_iterations),
                 "harness": WorkerSampler(worker, PHASE, num_iterations=num_iterations),
             }
             found = schedule.measure(samplers, "bare", set(), rounds, seed + launch, lambda *_: None)
+            if found.stopped_by == "interrupted":  # the schedule keeps what a run has; here it would be half a launch
+                raise KeyboardInterrupt
             for error in found.failures.values():
                 raise error
         sides = found.series["harness"].rounds_s, found.series["bare"].rounds_s
@@ -101,10 +104,11 @@ def measure(
 
 @dataclass(frozen=True)
 class BareLoop:
-    """A `schedule.Sampler` that asks a bare loop's process for blocks of `num_iterations` steps."""
+    """A `schedule.Sampler` that asks a bare loop's process, whose standard error is a file, for blocks of steps."""
 
     process: subprocess.Popen[str]
-    num_iterations: int
+    stderr: Path
+    num_iterations: int = 1
 
     def calibrate(self, min_block_s: float) -> tuple[int, float]:  # noqa: ARG002 - the steps are given
         """See `schedule.Sampler`. The first block compiles."""
@@ -120,17 +124,18 @@ class BareLoop:
         """Return the seconds of blocks that follow each other without a pause, as those in a worker do."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        print(num_steps, num_blocks, file=self.process.stdin, flush=True)
+        with suppress(BrokenPipeError):  # it has ended; the empty answer below tells
+            print(num_steps, num_blocks, file=self.process.stdin, flush=True)
         answer = self.process.stdout.readline()
         if not answer:
-            raise RuntimeError(f"the bare loop ended with exit status {self.process.wait()}")
+            status, reason = self.process.wait(), self.stderr.read_text().strip().rpartition("\n")[2]
+            raise RuntimeError(f"the bare loop ended with exit status {status}: {reason}")
         return json.loads(answer)
 
 
 @contextmanager
-def _bare_process(
-    entry: Entry, problem: Problem, num_threads: int, device: str, loop: str
-) -> Iterator[subprocess.Popen[str]]:
+def bare_process(entry: Entry, problem: Problem, num_threads: int, device: str, loop: str) -> Iterator[BareLoop]:
+    """Start a fresh process that runs `loop` on the problem's arrays, and end it behind the block."""
     with tempfile.TemporaryDirectory(prefix="likeforlike-bare-") as folder:
         arrays = Path(folder) / "arrays.npz"
         named: dict[str, Any] = {**problem.params, **problem.batches[0]}
@@ -146,17 +151,19 @@ def _bare_process(
             "device": device,
             "cpus": environment.choose_cpus(num_threads),
         }
-        process = subprocess.Popen(
-            [sys.executable, "-m", "harness.bare_loop", json.dumps(order)],
-            cwd=ROOT,
-            env={**os.environ, **environment.worker_env(num_threads), **variant_env},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
+        stderr = Path(folder) / "stderr"
+        with stderr.open("w") as file:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "harness.bare_loop", json.dumps(order)],
+                cwd=ROOT,
+                env={**os.environ, **environment.worker_env(num_threads), **variant_env},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=file,
+                text=True,
+            )
         try:
-            yield process
+            yield BareLoop(process, stderr)
         finally:
             process.kill()
             process.communicate()

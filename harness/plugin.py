@@ -175,7 +175,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         item
         for item in items
         if (item.get_closest_marker("compares") and _model(item) not in run.models)
-        or (item.get_closest_marker("measures_the_harness") and run.preset.name != "full" and item.path not in named)
+        or (_is_left_out(item.get_closest_marker("measures_the_harness"), run.preset.name) and item.path not in named)
     ]
     for item in items:
         if isinstance(item, pytest.Function) and item.get_closest_marker("compares") and item not in unwanted:
@@ -189,6 +189,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in unwanted]
     # In the order of the nets, small to large; Python's sort leaves everything else as it is.
     items.sort(key=lambda item: run.models.index(_model(item)) if item.get_closest_marker("compares") else -1)
+
+
+def _is_left_out(marker: pytest.Mark | None, preset: str) -> bool:
+    """Tell of a measurement of the harness whether a run that does not name its file does without it."""
+    return marker is not None and (preset != "full" or marker.kwargs.get("only_by_name", False))
 
 
 def _model(item: Any) -> str:

@@ -38,8 +38,8 @@ def two_layer_optax(spec: ModelSpec, params: Arrays, batch: Arrays) -> Callable[
     optimizer = optax.sgd(spec.optimizer.learning_rate)
 
     @jax.jit
-    def step(state, x, y):
-        weights, opt_state, _ = state
+    def step(carry, x, y):
+        weights, opt_state, _ = carry
         value, grads = jax.value_and_grad(sum_squared_error)(weights, x, y)
         updates, opt_state = optimizer.update(grads, opt_state)
         return optax.apply_updates(weights, updates), opt_state, value
@@ -71,13 +71,16 @@ def autoencoder_flax(spec: ModelSpec, _: Arrays, batch: Arrays) -> Callable[[int
     )
 
     @jax.jit
-    def step(state, x, y):
+    def step(carry, x, y):
+        state, _ = carry
+
         def loss_fn(params):
             return jnp.mean((state.apply_fn({"params": params}, x) - y) ** 2)
 
-        return state.apply_gradients(grads=jax.grad(loss_fn)(state.params))
+        value, grads = jax.value_and_grad(loss_fn)(state.params)
+        return state.apply_gradients(grads=grads), value
 
-    return _steps(step, state, batch)
+    return _steps(step, (state, jnp.zeros(())), batch)
 
 
 class DoubleConv(nn.Module):
@@ -137,7 +140,9 @@ def unet_flax(spec: ModelSpec, _: Arrays, batch: Arrays) -> Callable[[int], None
     )
 
     @jax.jit
-    def step(state, x, y):
+    def step(carry, x, y):
+        state, _ = carry
+
         def loss_fn(params):
             logits, updates = state.apply_fn(
                 {"params": params, "batch_stats": state.batch_stats},
@@ -147,17 +152,17 @@ def unet_flax(spec: ModelSpec, _: Arrays, batch: Arrays) -> Callable[[int], None
             )
             return optax.sigmoid_binary_cross_entropy(logits, y).mean(), updates
 
-        (_, updates), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
-        return state.apply_gradients(grads=grads, batch_stats=updates["batch_stats"])
+        (value, updates), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
+        return state.apply_gradients(grads=grads, batch_stats=updates["batch_stats"]), value
 
-    return _steps(step, state, images)
+    return _steps(step, (state, jnp.zeros(())), images)
 
 
-def _steps(step: Callable[[Any, Any, Any], Any], state: Any, batch: Arrays) -> Callable[[int], None]:
+def _steps(step: Callable[[Any, Any, Any], Any], carry: Any, batch: Arrays) -> Callable[[int], None]:
     def steps(num_steps: int) -> None:
-        nonlocal state
+        nonlocal carry
         for _ in range(num_steps):
-            state = step(state, batch["x"], batch["y"])
-        jax.block_until_ready(state)
+            carry = step(carry, batch["x"], batch["y"])
+        jax.block_until_ready(carry)
 
     return steps
