@@ -157,7 +157,7 @@ class Run:
         self.findings = doctor.examine(num_threads, device)
         self.warnings: list[str] = []
         if preset.shares_workers:
-            self.warnings.append(
+            self.warn(
                 "cold stages: this preset runs all nets in one process per variant, so the import is one for all "
                 "nets, and later nets start warmer; --preset default starts a process for each"
             )
@@ -350,7 +350,7 @@ class Run:
                             cell.warm_stages = programs.launch(worker, problem).stages
                 except WorkerError as error:
                     cell.warm_stages = {}
-                    self.warnings.append(f"{model}: {cell.entry.name} failed with a compile cache, {error.reason}")
+                    self.warn(f"{model}: {cell.entry.name} failed with a compile cache, {error.reason}")
 
     def _tear_down(self, cells: list[Cell]) -> None:
         """Let every net go, and note how long that takes. Workers that nets share live on."""
@@ -386,7 +386,7 @@ class Run:
             try:
                 self.ceilings[backend] = ceilings.measure(cell.worker, min_s=self.preset.min_ceiling_s)
             except WorkerError as error:  # the cell itself has been timed
-                self.warnings.append(f"no ceiling from {cell.entry.name}, {error.reason}")
+                self.warn(f"no ceiling from {cell.entry.name}, {error.reason}")
 
     # ------------------------------------------------------------ certificates
 
@@ -504,15 +504,16 @@ class Run:
         if self.is_smoke_test or baseline is None:
             yield
             return
-        with ThreadPoolExecutor(1) as pool:
-            launched = pool.submit(self._launch_twin, problem, baseline, processes)
-            try:
-                yield
-            except BaseException:
-                if self._twin is not None:
-                    self._twin.kill()  # the thread that waits for it ends with it
-                raise
-            launched.result()
+        # The thread must live as long as the worker: Linux kills a child when the thread that started it ends.
+        pool = processes.enter_context(ThreadPoolExecutor(1))
+        launched = pool.submit(self._launch_twin, problem, baseline, processes)
+        try:
+            yield
+        except BaseException:
+            if self._twin is not None:
+                self._twin.kill()  # the thread that waits for it has no more to wait for
+            raise
+        launched.result()
 
     def _launch_twin(self, problem: Problem, baseline: Entry, processes: ExitStack) -> None:
         """Start the baseline once more, for the A/A control."""
@@ -525,7 +526,7 @@ class Run:
         except WorkerError as error:
             self._twin = None
             if not self.interrupted:
-                self.warnings.append(f"{model}: no A/A control, {error.reason}")
+                self.warn(f"{model}: no A/A control, {error.reason}")
 
     def _time_phase(self, problem: Problem, phase: str, cells: list[Cell], timing: Timing, twin: Worker | None) -> None:
         """Time one phase in one launch; in the first, also its latency and its steps with resident batches."""
@@ -587,6 +588,8 @@ class Run:
                 raise error
             if name in by_name:
                 by_name[name].fail(error, phase)
+            else:
+                self.warn(f"{text}: the A/A control failed, {error.reason}")
         return measurement
 
     def _take_pictures(self, problem: Problem, cells: list[Cell], timings: dict[str, Timing]) -> None:
@@ -603,7 +606,7 @@ class Run:
             try:
                 picture = pictures.take(cell.worker, problem, num_steps)
             except WorkerError as error:
-                self.warnings.append(f"{problem.spec.model}: no picture from {cell.entry.name}, {error.reason}")
+                self.warn(f"{problem.spec.model}: no picture from {cell.entry.name}, {error.reason}")
             else:
                 self.pictures.append(picture)
 

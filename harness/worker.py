@@ -68,7 +68,8 @@ def serve(channel: Any, stderr_path: str, parent_pid: int) -> None:
 def die_with(parent_pid: int) -> None:
     """End this process when its parent ends, however that happens and whatever runs here at the time.
 
-    On Linux the kernel sends SIGKILL. Elsewhere a thread looks once a second.
+    On Linux the kernel sends SIGKILL, also when no more than the thread that started this process ends. Elsewhere a
+    thread looks once a second.
     """
     if sys.platform == "linux":
         PR_SET_PDEATHSIG = 1  # noqa: N806 (its name in prctl(2))

@@ -33,6 +33,8 @@ def test_a_whole_run(project: Any, tiny: tuple[str, ...]) -> None:
         assert replayed["stats"]["data"] == pytest.approx(samples, rel=1e-12)
         assert replayed["stats"]["iterations"] == cell["num_iterations"]
 
+    assert all(len(group["control"]["rounds_s"]) == group["num_rounds"] for group in block["groups"]), "no A/A control"
+
     asked_for = json.loads((project.path / "asked-for.json").read_text())
     assert asked_for["likeforlike"]["cells"] == block["cells"]
     assert list((project.path / ".benchmarks").rglob("*.json")), "--benchmark-autosave saved nothing"
