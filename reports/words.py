@@ -284,11 +284,18 @@ def described(section: Section) -> Markup:
 
 
 def missing(document: Document) -> list[Markup]:
-    """List what an interrupted run did not get to, a net and phase at a time."""
+    """List what an interrupted run did not get to, a net and phase at a time; not what its preset leaves out."""
     told = []
+    finished = [(net["model"], net["size"]) for net in document["run"]["finished"]]
     for section in sections(document):
+        if (section.model, section.size) in finished:
+            continue
         for comparison in section.comparisons.values():
-            waiting = [cell["variant"] for cell in comparison.cells if comparison.status(cell) == "not timed"]
+            waiting = [
+                cell["variant"]
+                for cell in comparison.cells
+                if comparison.status(cell) == "not timed" and not (cell["reason"] or "").startswith("left to")
+            ]
             where = Markup("{}, {}").format(section.title, PHASE_TITLES[comparison.phase].lower())
             if waiting:
                 told.append(Markup("{}: no time for {}").format(where, names(waiting)))

@@ -106,10 +106,13 @@ def test_what_was_proven_and_what_was_left_out(full: dict[str, Any]) -> None:
 
 def test_interrupted_run_says_what_is_missing(sample: ModuleType, make: Any) -> None:
     waiting = sample.cell("autoencoder", "jax-jit", "train_step")
-    document = run(sample, make("torch-eager", 1.0), waiting, stopped_by="interrupted")
+    left_out = sample.cell("autoencoder", "tf-xla", "train_step") | {"reason": "left to --preset full"}
+    document = run(sample, make("torch-eager", 1.0), waiting, left_out, stopped_by="interrupted")
     document["likeforlike"]["run"] |= {"status": "interrupted", "models": ["autoencoder", "unet"]}
     missing = [plain(item) for item in words.missing(document["likeforlike"])]
     assert missing == ["Autoencoder, training step: no time for jax-jit", "U-Net: not begun"]
+    document["likeforlike"]["run"]["finished"] = [{"model": "autoencoder", "size": waiting["size"]}]
+    assert [plain(item) for item in words.missing(document["likeforlike"])] == ["U-Net: not begun"]
 
 
 @pytest.mark.parametrize(
