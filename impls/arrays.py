@@ -8,10 +8,12 @@ begins at a multiple of this, and copy it otherwise. Where `malloc` decides that
 9 %; so every backend prepares its batches with `aligned`."""
 
 
-def aligned(array: np.ndarray) -> np.ndarray:
-    """Return a C-ordered copy that begins at a multiple of `ALIGNMENT_BYTES`."""
-    memory = np.empty(array.nbytes + ALIGNMENT_BYTES, np.uint8)
+def aligned(array: np.ndarray, dtype: np.dtype | None = None) -> np.ndarray:
+    """Return a C-ordered copy, in `dtype` if given, that begins at a multiple of `ALIGNMENT_BYTES`."""
+    dtype = array.dtype if dtype is None else dtype
+    num_bytes = array.size * dtype.itemsize
+    memory = np.empty(num_bytes + ALIGNMENT_BYTES, np.uint8)
     start = -memory.ctypes.data % ALIGNMENT_BYTES
-    copy = memory[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy = memory[start : start + num_bytes].view(dtype).reshape(array.shape)
     copy[...] = array
     return copy

@@ -193,7 +193,7 @@ class Program:
 
     def prepare(self, batch: Arrays) -> Batch:
         """Return aligned NumPy arrays, images channels last."""
-        return {name: aligned(from_canonical(array, "image")) for name, array in batch.items()}
+        return {name: aligned(from_canonical(array, "image"), self._dtype) for name, array in batch.items()}
 
     def place(self, batch: Batch) -> Batch:
         """Return tensors of the backend on its device; Keras' calls take them in the place of arrays."""

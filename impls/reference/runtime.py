@@ -42,8 +42,8 @@ class Program:
         self._net = implementation.build(spec, params)
 
     def prepare(self, batch: Arrays) -> dict[str, np.ndarray]:
-        """Return aligned copies of the batch; the canonical layout is NumPy's own here."""
-        return {name: aligned(array) for name, array in batch.items()}
+        """Return aligned copies of the batch in the net's dtype; the canonical layout is NumPy's own here."""
+        return {name: aligned(array, self._dtype) for name, array in batch.items()}
 
     def place(self, batch: Arrays) -> Arrays:
         """Return `batch`: it is where the processor reads it."""

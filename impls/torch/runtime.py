@@ -129,7 +129,7 @@ class Program:
         """Return CPU tensors, images in this variant's memory format; in the tuned lane pinned for a GPU's copies."""
         tensors = {}
         for name, array in batch.items():
-            tensor = torch.from_numpy(aligned(array)).contiguous(memory_format=self._layout)
+            tensor = torch.from_numpy(aligned(array, self._dtype)).contiguous(memory_format=self._layout)
             tensors[name] = tensor.pin_memory() if self._is_tuned and _device.type == "cuda" else tensor
         return tensors
 
