@@ -43,6 +43,6 @@ def test_tutorial(
     ratio = cost.ratio
     benchmark.extra_info |= {"ours over the tutorial's": [ratio.low, ratio.ratio, ratio.high]}
     replay_rounds(cost.bare, cost.num_iterations)
-    assert ratio.low <= 1 + MARGIN, (
+    assert ratio.low <= 1 or ratio.ratio <= 1 + MARGIN, (
         f"our step takes {ratio.ratio:.3f} times the tutorial's [{ratio.low:.3f}, {ratio.high:.3f}]"
     )
