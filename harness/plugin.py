@@ -67,6 +67,7 @@ def pytest_configure(config: pytest.Config) -> None:
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)
             config.add_cleanup(partial(_forget, number))
+    config.pluginmanager.unregister(name="hypothesispytest")  # it would import Hypothesis for nothing, which takes 2 s
     if config.args_source is not pytest.Config.ArgsSource.ARGS:
         config.args = [str(config.rootpath / "benchmarks")]
 

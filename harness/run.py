@@ -250,7 +250,7 @@ class Run:
                 with ExitStack() as processes:
                     self._launch(problem, available, processes)
                     prove = certify.prove if number == 1 else certify.prove_again
-                    with self._launching_twin(problem, available, processes):
+                    with self._starting_twin(problem, available, processes):
                         self._prove_all(problem, oracle, available, prove)
                     if self.is_smoke_test:
                         return
@@ -490,43 +490,59 @@ class Run:
             timing.baseline = timing.baseline or registry.baseline(cell.entry for cell in running)
         baseline = next(iter(timings.values())).baseline
         if baseline is not None and (self._twin is None or self._twin.entry != baseline):
-            self._launch_twin(problem, baseline, processes)  # the one that was expected did not pass
+            self._start_twin(problem, baseline, processes)  # the one that was expected did not pass
+            self._launch_twin(problem)
         for phase, timing in timings.items():
             self._time_phase(problem, phase, running, timing, self._twin)
             if self.interrupted:
                 raise KeyboardInterrupt
 
     @contextmanager
-    def _launching_twin(self, problem: Problem, cells: list[Cell], processes: ExitStack) -> Iterator[None]:
-        """Launch the A/A control meanwhile: its cold stages are not kept, and nothing else is timed."""
+    def _starting_twin(self, problem: Problem, cells: list[Cell], processes: ExitStack) -> Iterator[None]:
+        """Start the A/A control meanwhile, and launch it afterwards; its cold stages are not kept.
+
+        An import needs one core. Steps need all that there are: beside other nets they would take many times as long.
+        """
         self._twin = None
         baseline = registry.baseline(cell.entry for cell in cells if cell.is_running)
         if self.is_smoke_test or baseline is None:
             yield
             return
         # The thread must live as long as the worker: Linux kills a child when the thread that started it ends.
-        pool = processes.enter_context(ThreadPoolExecutor(1))
-        launched = pool.submit(self._launch_twin, problem, baseline, processes)
+        lifetime = self._shared if self.preset.shares_workers else processes
+        pool = lifetime.enter_context(ThreadPoolExecutor(1))
+        started = pool.submit(self._start_twin, problem, baseline, processes)
         try:
             yield
         except BaseException:
             if self._twin is not None:
                 self._twin.kill()  # the thread that waits for it has no more to wait for
             raise
-        launched.result()
+        started.result()
+        self._launch_twin(problem)
 
-    def _launch_twin(self, problem: Problem, baseline: Entry, processes: ExitStack) -> None:
-        """Start the baseline once more, for the A/A control."""
+    def _start_twin(self, problem: Problem, baseline: Entry, processes: ExitStack) -> None:
+        """Start a worker with the baseline once more, for the A/A control."""
         model = problem.spec.model
         with self._lock:
             self.display.stage(f"{model}: starting {baseline.name} again, as the control", LAUNCH_S[model])
         try:
             self._twin = self._started_worker(baseline, CONTROL, processes)
+        except WorkerError as error:
+            self._lose_twin(problem, error)
+
+    def _launch_twin(self, problem: Problem) -> None:
+        if self._twin is None:
+            return
+        try:
             programs.launch(self._twin, problem)
         except WorkerError as error:
-            self._twin = None
-            if not self.interrupted:
-                self.warn(f"{model}: no A/A control, {error.reason}")
+            self._lose_twin(problem, error)
+
+    def _lose_twin(self, problem: Problem, error: WorkerError) -> None:
+        self._twin = None
+        if not self.interrupted:
+            self.warn(f"{problem.spec.model}: no A/A control, {error.reason}")
 
     def _time_phase(self, problem: Problem, phase: str, cells: list[Cell], timing: Timing, twin: Worker | None) -> None:
         """Time one phase in one launch; in the first, also its latency and its steps with resident batches."""

@@ -159,7 +159,9 @@ class Program:
         def keep(module, _args, output):
             outputs[names[module]] = output
 
-        with self._untouched(), torch.no_grad(), torch.compiler.set_stance("force_eager"), ExitStack() as hooks:
+        with self._untouched(), torch.no_grad(), ExitStack() as hooks:
+            if self.net._compiled_call_impl:  # not otherwise: a stance imports Dynamo, which takes over a second
+                hooks.enter_context(torch.compiler.set_stance("force_eager"))
             for module in names:
                 hooks.enter_context(module.register_forward_hook(keep))
             self._loss(self.net, _feed(batch))
