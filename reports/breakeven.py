@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from markupsafe import Markup
@@ -114,12 +114,17 @@ def _row(early: Cell, late: Cell, pair: dict[str, Any] | None) -> dict[str, Any]
         return row | {"step": "not known", "is_certain": False}
     if pair["low"] is None:
         return row | {"step": "never", "is_certain": False}
-    step = "never, by the medians" if pair["num_steps"] is None else numbers.outwards(pair["num_steps"], round, 3)
-    low = numbers.outwards(pair["low"], math.floor, 3)
+    step = "never, by the medians" if pair["num_steps"] is None else _steps(pair["num_steps"], round)
+    low = _steps(pair["low"], math.floor)
     if pair["high"] is None:
         return row | {"step": step, "interval": f"{low} or later, perhaps never", "is_certain": False}
-    high = numbers.outwards(pair["high"], math.ceil, 3)
+    high = _steps(pair["high"], math.ceil)
     return row | {"step": step, "interval": f"{low} to {high}", "is_certain": True}
+
+
+def _steps(value: float, to_whole: Callable[[float], int]) -> str:
+    """Return a number of whole steps, rounded to three digits where it has more: "60", "12,800"."""
+    return numbers.outwards(value, to_whole, 3) if value >= 1000 else str(to_whole(value))
 
 
 def _told(rows: Sequence[dict[str, Any]]) -> list[Markup]:

@@ -96,6 +96,14 @@ def test_break_even_in_words_and_as_a_table(block: dict[str, Any]) -> None:
     assert len(rows) == 6, "every two headline variants"
 
 
+def test_a_break_even_after_few_steps_is_a_whole_number_of_them(block: dict[str, Any]) -> None:
+    pair = {"early": "torch-eager", "late": "jax-jit", "num_steps": 61.5, "low": 60.0, "high": 64.2}
+    for group in block["groups"]:
+        group["break_even"] = [pair]
+    (row, *_) = [row for row in breakeven.tables(net(block))[0]["rows"] if row["late"] == "jax-jit"]
+    assert (row["step"], row["interval"]) == ("62", "60 to 65")
+
+
 def test_without_intervals_nothing_is_said_to_never_pay_off(block: dict[str, Any]) -> None:
     for group in block["groups"]:
         group["break_even"] = []
