@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -37,6 +37,14 @@ NUM_ROUNDS = 5
 """Rather more launches: two bare loops in processes of their own differ by 3 % of a step for as long as they live."""
 EXPECTED_S = 60.0
 OWN_LOOP = "bare_loop.loop"
+
+
+class Against(NamedTuple):
+    """What is compared: a variant's training step of a net, and a loop of its backend (FILE.FUNCTION)."""
+
+    variant: str
+    model: str
+    loop: str
 
 
 @dataclass(frozen=True)

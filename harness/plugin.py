@@ -409,10 +409,9 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print the headline table and where the report is."""
     run = config.stash.get(RUN, None)
-    if run is None or not run.cells:
+    if run is None or not (run.cells or run.costs):
         return
     terminalreporter.section("like for like")
-    for line in summary.headline(run.block()):
-        terminalreporter.write_line(line)
-    for line in config.stash[ARTEFACTS]:
+    lines = [*summary.costs(run.costs), *(summary.headline(run.block()) if run.cells else ()), *config.stash[ARTEFACTS]]
+    for line in lines:
         terminalreporter.write_line(line)

@@ -171,7 +171,7 @@ class Run:
         self.conventions: dict[str, dict[str, Any]] = {}
         self.pictures: list[dict[str, Any]] = []
         self.ceilings: dict[str, Ceiling] = {}
-        self.harness_costs: dict[str, bare_loop.Cost] = {}
+        self.costs: dict[bare_loop.Against, bare_loop.Cost] = {}
         self._lock = threading.Lock()
         self._twin: Worker | None = None
         self._shared = ExitStack()
@@ -279,16 +279,18 @@ class Run:
         return cells
 
     def harness_cost(self, variant: str) -> bare_loop.Cost:
-        """Measure once what the harness costs a variant's two-layer step."""
-        if variant not in self.harness_costs:
-            self.harness_costs[variant] = self.against(variant, bare_loop.MODEL, bare_loop.OWN_LOOP)
-        return self.harness_costs[variant]
+        """Measure what the harness costs a variant's two-layer step."""
+        return self.against(variant, bare_loop.MODEL, bare_loop.OWN_LOOP)
 
     def against(self, variant: str, model: str, loop: str) -> bare_loop.Cost:
-        """Measure a variant's training step against a loop of its backend (`bare_loop.measure`)."""
-        self.display.stage(f"{model}: {variant} in a worker against {loop}", bare_loop.EXPECTED_S)
-        entry = next(entry for entry in self.variants if entry.name == variant)
-        return bare_loop.measure(entry, self.num_threads, self.device, self.seed, self.preset, model, loop)
+        """Measure once a variant's training step against a loop of its backend (`bare_loop.measure`)."""
+        key = bare_loop.Against(variant, model, loop)
+        if key not in self.costs:
+            self.display.stage(f"{model}: {variant} in a worker against {loop}", bare_loop.EXPECTED_S)
+            entry = next(entry for entry in self.variants if entry.name == variant)
+            settings = self.num_threads, self.device, self.seed, self.preset
+            self.costs[key] = bare_loop.measure(entry, *settings, model, loop)
+        return self.costs[key]
 
     def warn(self, text: str) -> None:
         """Add a warning to the result document, once."""
@@ -693,7 +695,9 @@ class Run:
                 for group in self.groups
             ],
             "harness_cost": [
-                {"variant": variant, **records.ratio_record(cost.ratio)} for variant, cost in self.harness_costs.items()
+                {"variant": one.variant, **records.ratio_record(cost.ratio)}
+                for one, cost in self.costs.items()
+                if one.loop == bare_loop.OWN_LOOP
             ],
             "cells": self.cells,
             "certificates": [certificate.as_dict() for certificate in self.certificates],

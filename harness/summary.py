@@ -1,11 +1,12 @@
 """What a run leaves behind: files in a folder of its own, `latest` beside it, and a table on the terminal."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from harness import results
+from harness.bare_loop import Against, Cost
 from harness.folders import RESULTS
 
 
@@ -49,6 +50,15 @@ def headline(block: dict[str, Any]) -> Iterator[str]:
     certificates = block["certificates"]
     failed = sum(not certificate["passed"] for certificate in certificates)
     yield f"certificates: {len(certificates) - failed} passed, {failed} failed"
+
+
+def costs(found: Mapping[Against, Cost]) -> Iterator[str]:
+    """Yield the lines of a table: what a training step takes in a worker, over the same step in a loop of its own."""
+    if found:
+        yield "training step in a worker, ratio to a loop in a process of its own"
+    for (variant, model, loop), cost in found.items():
+        about = {"ratio": cost.ratio.ratio, "ratio_low": cost.ratio.low, "ratio_high": cost.ratio.high}
+        yield f"  {variant:<22}{_ratio(about)}{model}, {loop}"
 
 
 def _place(entry: dict[str, Any]) -> tuple[Any, ...]:

@@ -3,6 +3,8 @@
 from typing import Any
 
 from harness import summary
+from harness.bare_loop import Against, Cost
+from harness.stats import Ratio
 
 
 def cell(variant: str, size: str, step_time_s: float, lane: str = "as-written", **changes: Any) -> dict[str, Any]:
@@ -47,3 +49,11 @@ def test_launches_that_disagree_are_named_and_what_was_not_timed_has_its_reason(
     )
     assert found[1].endswith("slower, launches disagree")
     assert found[2].split(maxsplit=1) == ["two", "crashed: signal 9"]
+
+
+def test_what_the_harness_costs_is_told_with_its_interval() -> None:
+    cost = Cost([], [], 1, Ratio(1.004, 0.99, 1.02, (), None))
+    title, line = summary.costs({Against("eager", "net", "bare_loop.loop"): cost})
+    assert title.startswith("training step in a worker")
+    assert line.split() == ["eager", "1.00×", "[0.99,", "1.02]", "net,", "bare_loop.loop"]
+    assert list(summary.costs({})) == []
