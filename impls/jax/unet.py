@@ -72,10 +72,8 @@ class UNet(nn.Module):
 
 
 def batch_norm(train: bool, name: str) -> nn.BatchNorm:
-    """Normalise with the batch's statistics in train mode; two passes, since E[x²] - E[x]² loses digits."""
-    return nn.BatchNorm(
-        not train, momentum=1 - BATCH_NORM_MOMENTUM, epsilon=BATCH_NORM_EPS, use_fast_variance=False, name=name
-    )
+    """Normalise with the batch's statistics in train mode, with the running ones else."""
+    return nn.BatchNorm(not train, momentum=1 - BATCH_NORM_MOMENTUM, epsilon=BATCH_NORM_EPS, name=name)
 
 
 def center_crop(x: jax.Array, shape: tuple[int, ...]) -> jax.Array:
