@@ -15,7 +15,7 @@ from impls.contract import Arrays, Variant
 from impls.keras import ledger
 from impls.keras.extras import canonical_name, from_canonical, layer_outputs, to_canonical
 from impls.keras.optimizers import SLOTS
-from impls.specs import ModelSpec
+from impls.specs import TRAINING_INPUTS, ModelSpec
 
 _BACKEND = keras.backend.backend()
 if _BACKEND == "tensorflow":
@@ -288,7 +288,7 @@ class Program:
 
     def state(self) -> dict[str, np.ndarray]:
         """Return canonical copies of parameters, statistics and slots."""
-        named = {canonical_name(variable): variable for variable in self._net.variables}
+        named = {canonical_name(variable): variable for variable in self._net.weights}
         state = {name: self.to_numpy(variable.value, self._spec.kind(name)) for name, variable in named.items()}
         for slot in self._spec.optimizer.slots:
             variables = getattr(self._net.optimizer, SLOTS[slot])
@@ -302,4 +302,6 @@ class Program:
 
 def _inputs(phase: str, batch: Batch) -> Batch:
     """Return what a phase reads of a batch, so that nothing else is copied to the device."""
-    return {"x": batch["x"]} if phase == "forward" else batch
+    if phase != "forward":
+        return batch
+    return {name: array for name, array in batch.items() if name not in TRAINING_INPUTS}
