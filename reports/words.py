@@ -36,8 +36,8 @@ KINDS = {
         "with Adam on the mean squared error"
     ),
     "recurrent": (
-        "a loop over the rows of a digit, h ← tanh(x·w_x + h·w_h + b_h), of another length for each example, which then "
-        "says which digit it is, trained with SGD and momentum on binary cross-entropy"
+        "a loop h ← tanh(x·w_x + h·w_h + b_h) over the first rows of a digit, more or fewer in each example, and then "
+        "one guess at which digit it is, trained with SGD and momentum on binary cross-entropy"
     ),
 }
 

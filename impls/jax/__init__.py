@@ -14,15 +14,7 @@ BACKEND = Backend(
     title="JAX",
     variants=(
         Variant("jax-jit", "compiled", _REQUIRES, headline=True, cache_env=_CACHED),
-        Variant(
-            "jax-eager",
-            "eager",
-            _REQUIRES,
-            # Outside of jit, `lax.scan` compiles the gradient of its loop in every call.
-            models=("two_layer", "autoencoder", "unet"),
-            slow_models=("unet",),
-            cache_env=_CACHED,
-        ),
+        Variant("jax-eager", "eager", _REQUIRES, slow_models=("unet",), cache_env=_CACHED),
         Variant(
             "jax-tuned",
             "compiled",
