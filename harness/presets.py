@@ -64,7 +64,7 @@ class Preset:
     num_picture_steps: Mapping[str, int] = field(default_factory=dict)
 
 
-_CPU_SIZES = {"two_layer": "original", "autoencoder": "original", "recurrent": "original", "unet": "small"}
+_CPU_SIZES = {"two_layer": "original", "autoencoder": "original", "recurrent": "small", "unet": "small"}
 
 PRESETS = {
     preset.name: preset

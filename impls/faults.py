@@ -10,7 +10,6 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
-from unittest.mock import patch
 
 Planting = Callable[[], AbstractContextManager[object]]
 """Makes a context in which the backend computes the wrong function."""
@@ -51,6 +50,8 @@ def edited(module: ModuleType, old: str, new: str) -> Iterator[None]:
     Raises:
         ValueError: `old` is not in the source any more.
     """
+    from unittest.mock import patch  # here, because it imports asyncio, and commands import this file for its table
+
     source = inspect.getsource(module)
     if old not in source:
         raise ValueError(f"{module.__name__} has no {old!r} to be changed")

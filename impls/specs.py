@@ -419,7 +419,8 @@ _SIZES: dict[str, dict[str, dict[str, int]]] = {
     },
     "recurrent": {
         "tiny": {"batch_size": 4, "T": 5, "D_in": 3, "H": 6, "num_certified_steps": 10},
-        "original": {"batch_size": 64, "T": 28, "D_in": 28, "H": 128, "num_certified_steps": 50},
+        "small": {"batch_size": 64, "T": 8, "D_in": 8, "H": 128, "num_certified_steps": 50},
+        "original": {"batch_size": 64, "T": 28, "D_in": 28, "H": 128, "num_certified_steps": 20},
     },
     "unet": {
         size: {

@@ -293,7 +293,7 @@ PLANTINGS: dict[tuple[str, str], Planting] = {
     ("missing_recurrent_bias", "recurrent"): recurrence("h @ w_h + b_h", "h @ w_h"),
     ("missing_tanh", "recurrent"): recurrence("jnp.tanh", ""),
     ("mask_ignored", "recurrent"): recurrence("jnp.where(t < length[:, None], h_next, h)", "h_next"),
-    ("length_off_by_one", "recurrent"): recurrence("t < length", "t < length - 1"),
+    ("length_off_by_one", "recurrent"): recurrence("length[:, None]", "length[:, None] - 1"),
     ("state_not_carried", "recurrent"): recurrence("h @ w_h", "0 * h @ w_h"),
     ("batch_and_time_swapped", "recurrent"): recurrence('name="rnn")(x', 'name="rnn")(x.swapaxes(0, 1)'),
     ("flipped_kernel", "unet"): loaded("unet", turned("down1.conv1.w")),

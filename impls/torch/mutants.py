@@ -139,7 +139,7 @@ EDITS: dict[tuple[str, str], tuple[str, str]] = {
     ("missing_recurrent_bias", "recurrent"): ("self.w_h(h)", "F.linear(h, self.w_h.weight)"),
     ("missing_tanh", "recurrent"): ("torch.tanh", ""),
     ("mask_ignored", "recurrent"): ("torch.where(t < length[:, None], h_next, h)", "h_next"),
-    ("length_off_by_one", "recurrent"): ("t < length", "t < length - 1"),
+    ("length_off_by_one", "recurrent"): ("length[:, None]", "length[:, None] - 1"),
     ("state_not_carried", "recurrent"): ("self.w_h(h)", "self.w_h(0 * h)"),
     ("batch_and_time_swapped", "recurrent"): ("self.rnn(x, length)", "self.rnn(x.transpose(0, 1), length)"),
     ("flipped_kernel", "unet"): loaded("down1.conv1.w", "[..., ::-1, ::-1]"),

@@ -35,7 +35,7 @@ def test_a_net_that_no_preset_times_by_itself_is_timed_when_it_is_named(preset: 
     assert "recurrent" not in parse(preset=preset, device="cpu")["models"]
     settings = parse(preset=preset, models="recurrent", device="cpu")
     assert settings["models"] == ["recurrent"]
-    assert specs.get("recurrent", settings["preset"].sizes["recurrent"]).size == "original"
+    assert specs.get("recurrent", settings["preset"].sizes["recurrent"]).size == "small"
 
 
 def test_full_certifies_the_autoencoder_with_every_optimizer() -> None:
