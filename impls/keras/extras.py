@@ -4,9 +4,10 @@
 - Gradients: `Model.value_and_gradients`, by `tf.GradientTape`, `jax.value_and_grad` or `torch.autograd`.
 - float64 that stays float64. Keras 3 turns float64 into float32 in its type promotion on JAX and torch ("aligned with
   JAX's default", `keras.backend.result_type`), also after `set_floatx("float64")` and with JAX's x64 on. It rounds in
-  `ops.mean` and `BatchNormalization` on both, and in `ops.matmul` (thus `Dense` and `SimpleRNNCell`) and
-  `ops.divide_no_nan` (thus the mean of the loss) on torch. The subclasses below take over in float64 on both, with
-  operations that do not promote. In float32, and on TensorFlow in both precisions, they run Keras' own code.
+  `ops.mean` and `BatchNormalization` on both, in `ops.tanh` (thus `SimpleRNNCell`) on JAX, and in `ops.matmul` (thus
+  `Dense` and `SimpleRNNCell`) and `ops.divide_no_nan` (thus the mean of the loss) on torch. The subclasses below take
+  over in float64 on both, with operations that do not promote. In float32, and on TensorFlow in both precisions, they
+  run Keras' own code.
 - Numbers: on TensorFlow `ops.cast` makes float32 of a Python float before it makes float64 of that, also inside Keras'
   SGD; it keeps a `numpy.float64`, which is a float too.
 """
@@ -194,7 +195,12 @@ class Dense(keras.layers.Dense):
 
 
 class SimpleRNNCell(keras.layers.SimpleRNNCell):
-    """Keras' own; in float64 on JAX and torch without `ops.matmul`, which rounds on torch."""
+    """Keras' own; in float64 on JAX and torch without `ops.matmul`, which rounds on torch, and `ops.tanh`, on JAX."""
+
+    def __init__(self, units, activation="tanh", **options):
+        super().__init__(units, activation=activation, **options)
+        if activation == "tanh" and rounds(self.compute_dtype):
+            self.activation = lambda x: 2 * ops.sigmoid(2 * x) - 1
 
     def call(self, sequence, states, training=False):
         """Return (h, [h]) with h = activation(sequence · kernel + states[0] · recurrent_kernel + bias), (N, units)."""

@@ -82,7 +82,9 @@ def peak_device_memory_bytes() -> int | None:
 def _float64_note() -> str:
     if keras.backend.result_type("float64", "float64") == "float64":
         return "Keras' own layers and losses"
-    return "own BatchNormalization, mean losses and Dense (impls/keras/extras.py); Keras' own promote to float32"
+    return (
+        "own BatchNormalization, mean losses, Dense, SimpleRNNCell (impls/keras/extras.py); Keras' promote to float32"
+    )
 
 
 def _configure_tensorflow(num_threads: int, device: str) -> tuple[str, dict[str, Any]]:
