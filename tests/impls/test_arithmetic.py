@@ -26,7 +26,7 @@ MAX_BYTES = {
 
 The rest are passes over arrays that are not fused into a product: ReLU and bias, the optimizer's, and most of all those
 of BatchNorm, which goes over each output several times. In a U-Net of 2 channels a convolution itself moves little more
-than one such pass.
+than one such pass. The recurrent net is left out: XLA counts the body of its loop once.
 """
 
 
