@@ -3,7 +3,7 @@
 import functools
 import importlib.metadata
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
@@ -98,7 +98,7 @@ class Program:
         self._is_compiled = variant.mode == "compiled"
         self._dtype = params[spec.params[0].name].dtype
         is_double = self._dtype == np.float64
-        contexts = [functools.partial(jax.enable_x64, True)] if is_double else []
+        contexts: list[Callable[[], Any]] = [functools.partial(jax.enable_x64, True)] if is_double else []
         if variant.mode == "eager" and spec.model == "recurrent":
             # `lax.scan` would compile its loop in every call, for the function that it is given is a new one.
             contexts.append(jax.disable_jit)
@@ -241,7 +241,7 @@ def _transposed(array: np.ndarray, axes_by_kind: Mapping[str, tuple[int, ...]], 
     return np.ascontiguousarray(array.transpose(axes_by_kind[kind])) if kind in axes_by_kind else array
 
 
-def _within(contexts: list[Callable[[], AbstractContextManager[object]]]) -> Callable[[Callable], Callable]:
+def _within(contexts: Sequence[Callable[[], AbstractContextManager[object]]]) -> Callable[[Callable], Callable]:
     """Return what lets a function run in contexts, which nothing else in the process sees; without any, an identity."""
 
     def decorate(function: Callable) -> Callable:

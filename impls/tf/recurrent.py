@@ -34,10 +34,9 @@ def rnn(net: Net, x: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
     """Read x (N, T, D_in); return the last state (N, H). Where an example has ended, its state stays."""
     N, T, _ = x.shape
     w_x, w_h, b_h = (net.params[f"rnn.{name}"] for name in ("w_x", "w_h", "b_h"))
-    steps = tf.TensorArray(x.dtype, T).unstack(tf.transpose(x, [1, 0, 2]))
 
     def step(t, h):
-        h_next = tf.tanh(tf.nn.bias_add(tf.matmul(steps.read(t), w_x) + tf.matmul(h, w_h), b_h))  # (N, H)
+        h_next = tf.tanh(tf.nn.bias_add(tf.matmul(x[:, t], w_x) + tf.matmul(h, w_h), b_h))  # (N, H)
         h = tf.where(tf.cast(t, x.dtype) < length[:, None], h_next, h)  # (N, H)
         return t + 1, h
 
