@@ -104,7 +104,7 @@ def check(values: argparse.Namespace) -> int:
     from harness.run import Run
     from impls import registry, specs
 
-    settings = options.parse(values)
+    settings = _settings_of_all_nets(values)
     if values.variants is None:
         # Here every one counts, whatever the preset times.
         settings |= {"variants": registry.find_variants(), "left_out": ()}
@@ -135,7 +135,7 @@ def mutants(values: argparse.Namespace) -> int:
     from harness.results import write_atomically
     from impls import registry
 
-    settings = options.parse(values)
+    settings = _settings_of_all_nets(values)
     if values.markdown is not None:
         options.check_writable(Path(values.markdown).parent)
     entries = settings["variants"] if values.variants else mutation.default_variants(registry.find_variants())
@@ -217,6 +217,14 @@ def selfcheck(values: argparse.Namespace) -> int:
             results.write_atomically(Path(values.json), results.dumps(check.as_dict()))
     check.print()
     return 0 if check.pairs or values.simulate_only else 1
+
+
+def _settings_of_all_nets(values: argparse.Namespace) -> dict[str, Any]:
+    """Return `options.parse`, with all nets where none is named, whatever the preset times."""
+    from impls import specs
+
+    settings = options.parse(values)
+    return settings if options.names(values.models) else settings | {"models": list(specs.MODELS)}
 
 
 def _optimizers(names: str | None, models: list[str], preset: "Preset") -> dict[str, tuple[str, ...]]:

@@ -20,7 +20,7 @@ from typing import NoReturn
 import numpy as np
 from PIL import Image
 
-from impls.specs import DROPOUT_RATE, ModelSpec
+from impls.specs import DROPOUT_RATE, MODELS, NUM_DIGITS, ModelSpec
 
 NOISE_STDDEV = 0.1
 """Of the Gaussian noise on the autoencoder's input; the noisy picture is not clipped."""
@@ -43,6 +43,9 @@ def batches(spec: ModelSpec, seed: int, num_batches: int, csv: str | Path | None
 
     - two_layer: x and y standard normal, as in the lecture code.
     - autoencoder: y = training images in [0, 1], shuffled anew in every epoch; x = y + N(0, 0.1).
+    - recurrent: x = the rows of a training image, enlarged to T rows of D_in pixels, from the top down to a row that is
+      drawn, zeros below; length = how many rows, from 1 to T, and T in one example at least: a batch is padded to its
+      longest. y = 1 for the digit that it shows, else 0.
     - unet: x = the photograph, standardised per channel; y = its mask (see `photograph_mask`), cut to the output's
       pixels. The first sample is the photograph's centre; the others are shifted sideways, and half of them flipped.
       dropout = 1 for each unit that is kept, else 0.
@@ -60,10 +63,12 @@ def batches(spec: ModelSpec, seed: int, num_batches: int, csv: str | Path | None
         made = _two_layer_batches(spec, seed, num_batches)
     elif spec.model == "autoencoder":
         made = _autoencoder_batches(spec, seed, num_batches, _split_images(csv)[0])
+    elif spec.model == "recurrent":
+        made = _recurrent_batches(spec, seed, num_batches)
     elif spec.model == "unet":
         made = _unet_batches(spec, seed, num_batches)
     else:
-        raise ValueError(f"no data for model {spec.model!r}; there is data for two_layer, autoencoder, unet")
+        raise ValueError(f"no data for model {spec.model!r}; there is data for {', '.join(MODELS)}")
     return [{name: np.ascontiguousarray(batch[name], dtype=np.float32) for name in spec.inputs} for batch in made]
 
 
@@ -99,13 +104,31 @@ def _two_layer_batches(spec: ModelSpec, seed: int, num_batches: int) -> Iterator
 def _autoencoder_batches(
     spec: ModelSpec, seed: int, num_batches: int, images: np.ndarray
 ) -> Iterator[dict[str, np.ndarray]]:
-    num_epochs = math.ceil(num_batches * spec.batch_size / len(images))
-    order = [_rng("autoencoder order", seed, epoch).permutation(len(images)) for epoch in range(num_epochs)]
-    positions = np.concatenate([np.empty(0, dtype=np.int64), *order])
-    for index in range(num_batches):
-        chosen = positions[index * spec.batch_size : (index + 1) * spec.batch_size]
+    for index, chosen in enumerate(_shuffled(spec, seed, num_batches, len(images))):
         y = images[chosen]
         yield {"x": _with_noise(y, _rng("autoencoder noise", seed, index)), "y": y}
+
+
+def _recurrent_batches(spec: ModelSpec, seed: int, num_batches: int) -> Iterator[dict[str, np.ndarray]]:
+    N, T, D_in = spec.inputs["x"]
+    images, labels = _digits(T, D_in)
+    train = _train_first(len(images))[:NUM_TRAIN_DIGITS]
+    for index, chosen in enumerate(_shuffled(spec, seed, num_batches, len(train))):
+        rng = _rng("recurrent length", seed, index)
+        length = rng.integers(1, T, size=N, endpoint=True)
+        length[rng.integers(N)] = T
+        is_read = np.arange(T) < length[:, None]
+        x = np.where(is_read[:, :, None], images[train[chosen]], 0)
+        yield {"x": x, "length": length, "y": np.eye(NUM_DIGITS)[labels[train[chosen]]]}
+
+
+def _shuffled(spec: ModelSpec, seed: int, num_batches: int, num_images: int) -> Iterator[np.ndarray]:
+    """Yield the positions of each batch's images, shuffled anew in every epoch."""
+    num_epochs = math.ceil(num_batches * spec.batch_size / num_images)
+    order = [_rng(f"{spec.model} order", seed, epoch).permutation(num_images) for epoch in range(num_epochs)]
+    positions = np.concatenate([np.empty(0, dtype=np.int64), *order])
+    for index in range(num_batches):
+        yield positions[index * spec.batch_size : (index + 1) * spec.batch_size]
 
 
 def _unet_batches(spec: ModelSpec, seed: int, num_batches: int) -> Iterator[dict[str, np.ndarray]]:
@@ -186,29 +209,39 @@ def _resized_photograph(pixels: int) -> np.ndarray:
 
 def _split_images(csv: str | Path | None) -> tuple[np.ndarray, np.ndarray]:
     """Return (training, held-out) images, each (n, 784) float32 in [0, 1]."""
-    images = _digits() if csv is None else load_sign_mnist(csv)[1]
+    images = _digits(_DIGIT_PIXELS, _DIGIT_PIXELS)[0] if csv is None else load_sign_mnist(csv)[1]
     num_train = NUM_TRAIN_DIGITS if csv is None else int(len(images) * TRAIN_FRACTION_OF_CSV)
     if num_train < 1:
         raise ValueError(f"{csv} holds {len(images)} image; at least 2 are needed: one to train on, one held out")
-    shuffled = images[np.random.default_rng(SPLIT_SEED).permutation(len(images))].reshape(len(images), -1)
+    shuffled = images[_train_first(len(images))].reshape(len(images), -1)
     return shuffled[:num_train], shuffled[num_train:]
 
 
-@lru_cache(maxsize=1)
-def _digits() -> np.ndarray:
-    """Return scikit-learn's 1797 digits, enlarged from 8×8 by cubic splines: (1797, 28, 28) float32, read-only."""
+def _train_first(num_images: int) -> np.ndarray:
+    """Return positions of images in the order in which the first are for training, the others held out."""
+    return np.random.default_rng(SPLIT_SEED).permutation(num_images)
+
+
+@lru_cache(maxsize=2)
+def _digits(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return scikit-learn's 1797 digits, and which they are, from 0 to 9.
+
+    The images are brought from 8×8 to another size by cubic splines: (1797, height, width) float32, read-only.
+    """
     from scipy import ndimage
     from sklearn.datasets import load_digits
 
-    digits = load_digits().images / 16.0
+    digits = load_digits()
     # Zooming is linear and the same for every image, so zoom the unit columns once: (28, 8). grid_mode keeps each pixel
     # a square area; without it the outermost pixels' centres would be pinned to the corners.
-    scale = _DIGIT_PIXELS / digits.shape[1]
-    enlarge = ndimage.zoom(np.eye(digits.shape[1]), (scale, 1), order=3, mode="nearest", grid_mode=True)
-    enlarged = enlarge @ digits @ enlarge.T
-    images = np.clip(enlarged, 0.0, 1.0).astype(np.float32)
+    unit = np.eye(digits.images.shape[1])
+    rows, columns = (
+        ndimage.zoom(unit, (pixels / len(unit), 1), order=3, mode="nearest", grid_mode=True)
+        for pixels in (height, width)
+    )
+    images = np.clip(rows @ (digits.images / 16.0) @ columns.T, 0.0, 1.0).astype(np.float32)
     images.setflags(write=False)
-    return images
+    return images, digits.target
 
 
 def load_sign_mnist(path: str | Path) -> tuple[np.ndarray, np.ndarray]:

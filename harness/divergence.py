@@ -10,6 +10,8 @@ USUAL_CAUSES = {
     "layer up": "a flipped kernel, input and output channels swapped, or dropout before it",
     "layer conv": "SAME for VALID padding, a kernel in another layout, a missing activation before it; after a pooling "
     "or a skip connection: the kind of pooling, the crop, the order of concatenation",
+    "layer rnn": "padding that changes the state, a step too many or too few, a state that is not carried on, batch "
+    "and time swapped, a missing tanh, transposed or other weights",
     "layer head": "its bias, or a missing activation before it",
     "layer dense": "transposed or other weights, other inputs, a missing activation before it",
     "forward": "running statistics, dropout left on, the activation after the last layer",

@@ -35,7 +35,7 @@ def add_to(add: Callable[..., Any]) -> None:
     """Declare the shared options with an `add_argument`-like function. Values are checked in `parse`."""
     known = ", ".join(presets.PRESETS)
     add("--preset", metavar="NAME", default=DEFAULTS["preset"], help=f"how much to do: {known} (default: default)")
-    add("--models", "--model", metavar="M,…", help="nets, separated by commas (default: all)")
+    add("--models", "--model", metavar="M,…", help="nets, separated by commas (default: the preset's)")
     add("--variants", "--variant", metavar="V,…", help="variants, separated by commas (default: the preset's)")
     add_machine_to(add)
     add("--seed", metavar="N", default=DEFAULTS["seed"], help="seed of parameters, batches and order (default: 0)")
@@ -72,7 +72,7 @@ def parse(values: argparse.Namespace) -> dict[str, Any]:
 
     try:
         preset = presets.get(values.preset)
-        models = names(values.models) or list(specs.MODELS)
+        models = names(values.models) or [name for name in specs.MODELS if name not in preset.only_if_named]
         for model in models:
             if model not in preset.sizes:
                 raise OptionError(f"unknown model {model!r}; choose from {', '.join(specs.MODELS)}")

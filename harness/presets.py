@@ -10,6 +10,7 @@ class Preset:
 
     Attributes:
         sizes: the size of each net (see `impls.specs`).
+        only_if_named: nets that are left out unless `--models` names them.
         headline_only: time the headline variants alone, unless `--variants` names others.
         with_slow: also time what is slow to start (`Variant.slow_models`), without `--variants` naming it.
         is_narrow: time the headline and the tuned variants alone, unless `--variants` names others.
@@ -42,6 +43,7 @@ class Preset:
     min_rounds: int
     max_rounds: int
     max_group_s: float
+    only_if_named: tuple[str, ...] = ("recurrent",)
     with_slow: bool = False
     is_narrow: bool = False
     num_launches: int = 1
@@ -62,7 +64,7 @@ class Preset:
     num_picture_steps: Mapping[str, int] = field(default_factory=dict)
 
 
-_CPU_SIZES = {"two_layer": "original", "autoencoder": "original", "unet": "small"}
+_CPU_SIZES = {"two_layer": "original", "autoencoder": "original", "recurrent": "small", "unet": "small"}
 
 PRESETS = {
     preset.name: preset
@@ -79,7 +81,7 @@ PRESETS = {
             min_ceiling_s=0,
             with_conventions=False,
             shares_workers=True,
-            num_certified_steps={"two_layer": 10, "autoencoder": 5, "unet": 2},
+            num_certified_steps={"two_layer": 10, "autoencoder": 5, "recurrent": 5, "unet": 2},
             num_picture_steps={"autoencoder": 400, "unet": 6},
         ),
         Preset(
@@ -94,7 +96,7 @@ PRESETS = {
             num_long_samples=1,
             mode_phases=("train_step",),
             max_mode_s=3,
-            num_certified_steps={"two_layer": 100, "autoencoder": 10, "unet": 2},
+            num_certified_steps={"two_layer": 100, "autoencoder": 10, "recurrent": 10, "unet": 2},
             num_picture_steps={"autoencoder": 1000, "unet": 40},
         ),
         Preset(

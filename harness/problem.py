@@ -11,7 +11,7 @@ from harness.worker import PACKED, pack
 from impls import specs
 from impls.specs import ModelSpec
 
-NUM_BATCHES = {"two_layer": 1, "autoencoder": 8, "unet": 2}
+NUM_BATCHES = {"two_layer": 1, "autoencoder": 8, "recurrent": 8, "unet": 2}
 """Distinct batches that training cycles through. The lecture's two-layer program trains on a single one."""
 
 PERTURBATION_ULPS = 8

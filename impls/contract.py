@@ -8,7 +8,8 @@ A backend is a folder `impls/<backend>/`:
 - `<model>.py`, one per net, has the functions of `Implementation`, in that order.
 
 Canonical arrays, the only ones that cross a folder's border, are NumPy: dense weights (in, out), convolutions OIHW,
-transposed convolutions IOHW (the OIHW kernel of the convolution that they transpose), images NCHW.
+transposed convolutions IOHW (the OIHW kernel of the convolution that they transpose), images NCHW, sequences (N, T,
+features).
 """
 
 from collections.abc import Mapping
@@ -54,7 +55,8 @@ class Backend:
 class Implementation(Protocol):
     """The functions of one file `impls/<backend>/<model>.py`. `net` is whatever that framework calls a model's state.
 
-    `batch` maps "x" and "y" (for the U-Net "dropout" too, the mask of kept units) to arrays in the backend's layout.
+    `batch` maps "x" and "y" to arrays in the backend's layout; for the U-Net "dropout" too, the mask of kept units, and
+    for the recurrent net "length", how many steps of x each example has.
     """
 
     def build(self, spec: ModelSpec, params: Arrays) -> Any:
@@ -103,8 +105,9 @@ class Program(Protocol):
     def layers(self, batch: Any) -> Mapping[str, Any]:
         """Return the output of every layer of `ModelSpec.layers`, in train mode, without updating anything.
 
-        A dense layer's output is that before its activation function; a BatchNorm's and a convolution's is its own. It
-        is for finding faults, never timed, and need not run in this variant's mode.
+        A dense layer's output is that before its activation function; a BatchNorm's and a convolution's is its own; a
+        recurrent layer's is its last state. It is for finding faults, never timed, and need not run in this variant's
+        mode.
         """
 
     def gradients(self, batch: Any) -> tuple[Any, Mapping[str, Any]]:

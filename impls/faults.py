@@ -4,9 +4,11 @@ A backend plants them in `impls/<backend>/mutants.py`, by patching its own funct
 Nothing here is ever imported by a benchmark.
 """
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 Planting = Callable[[], AbstractContextManager[object]]
@@ -41,13 +43,37 @@ class Mutants:
     inexpressible: Mapping[tuple[str, str], str]
 
 
+@contextmanager
+def edited(module: ModuleType, old: str, new: str) -> Iterator[None]:
+    """Run the source of `module` with `old` replaced by `new` throughout.
+
+    Raises:
+        ValueError: `old` is not in the source any more.
+    """
+    from unittest.mock import patch  # here, because it imports asyncio, and commands import this file for its table
+
+    source = inspect.getsource(module)
+    if old not in source:
+        raise ValueError(f"{module.__name__} has no {old!r} to be changed")
+    with patch.dict(vars(module)):
+        exec(compile(source.replace(old, new), str(module.__file__), "exec"), vars(module))
+        yield
+
+
 FAULTS: dict[str, Fault] = {
     # ------------------------------------------------ forward
     "other_parameters": Fault(
         "weights drawn anew instead of loaded",
-        {"two_layer": "layer@0/w1", "autoencoder": "layer@0/encoder1", "unet": "layer@0/down1.conv1"},
+        {
+            "two_layer": "layer@0/w1",
+            "autoencoder": "layer@0/encoder1",
+            "unet": "layer@0/down1.conv1",
+            "recurrent": "layer@0/rnn",
+        },
     ),
-    "transposed_weight": Fault("a square weight matrix transposed", {"two_layer": "layer@0/w1"}),
+    "transposed_weight": Fault(
+        "a square weight matrix transposed", {"two_layer": "layer@0/w1", "recurrent": "layer@0/rnn"}
+    ),
     "missing_relu": Fault(
         "the first ReLU left out",
         {"two_layer": "layer@0/w2", "autoencoder": "layer@0/encoder2", "unet": "layer@0/down1.conv2"},
@@ -55,8 +81,15 @@ FAULTS: dict[str, Fault] = {
     "leaky_relu": Fault("LeakyReLU for ReLU", {"two_layer": "layer@0/w2", "autoencoder": "layer@0/encoder2"}),
     "missing_sigmoid": Fault("no sigmoid after the last layer", {"autoencoder": "forward@0"}),
     "missing_bias": Fault(
-        "the last layer's bias is never added", {"autoencoder": "grad@0/decoder2.b", "unet": "grad@0/head.b"}
+        "the last layer's bias is never added",
+        {"autoencoder": "grad@0/decoder2.b", "unet": "grad@0/head.b", "recurrent": "grad@0/head.b"},
     ),
+    "missing_recurrent_bias": Fault("the recurrence's bias is never added", {"recurrent": "grad@0/rnn.b_h"}),
+    "missing_tanh": Fault("no tanh in the recurrence", {"recurrent": "layer@0/rnn"}),
+    "mask_ignored": Fault("padding changes the state", {"recurrent": "layer@0/rnn"}),
+    "length_off_by_one": Fault("the last step of each example left out", {"recurrent": "layer@0/rnn"}),
+    "state_not_carried": Fault("every step starts from the state 0", {"recurrent": "layer@0/rnn"}),
+    "batch_and_time_swapped": Fault("sequences read with batch and time swapped", {"recurrent": "layer@0/rnn"}),
     "flipped_kernel": Fault("a kernel turned by 180°: convolution for correlation", {"unet": "layer@0/down1.conv1"}),
     "flipped_transposed_kernel": Fault("a transposed convolution's kernel turned by 180°", {"unet": "layer@0/up4.up"}),
     "swapped_channels": Fault(
@@ -85,42 +118,68 @@ FAULTS: dict[str, Fault] = {
     ),
     # ------------------------------------------------ loss and gradients
     "loss_reduction": Fault(
-        "sum for mean, or mean for sum", {"two_layer": "loss@0", "autoencoder": "loss@0", "unet": "loss@0"}
+        "sum for mean, or mean for sum",
+        {"two_layer": "loss@0", "autoencoder": "loss@0", "unet": "loss@0", "recurrent": "loss@0"},
     ),
     "label_shift": Fault(
         "labels shifted by one, along their last axis",
-        {"two_layer": "loss@0", "autoencoder": "loss@0", "unet": "loss@0"},
+        {"two_layer": "loss@0", "autoencoder": "loss@0", "unet": "loss@0", "recurrent": "loss@0"},
     ),
     "nan_loss": Fault("the loss is NaN", {"two_layer": "loss@0"}),
     "detached": Fault(
         "the gradient stopped before the last layer",
-        {"two_layer": "grad@0/w1", "autoencoder": "grad@0/decoder1.b", "unet": "grad@0/up1.bn2.offset"},
+        {
+            "two_layer": "grad@0/w1",
+            "autoencoder": "grad@0/decoder1.b",
+            "unet": "grad@0/up1.bn2.offset",
+            "recurrent": "grad@0/rnn.b_h",
+        },
     ),
+    "truncated_gradient": Fault("no gradient goes back from a step to the one before", {"recurrent": "grad@0/rnn.b_h"}),
     "doubled_gradient": Fault(
         "one gradient counted twice", {"two_layer": "grad@0/w1", "autoencoder": "grad@0/encoder2.w"}
     ),
     # ------------------------------------------------ update
     "learning_rate": Fault(
         "twice the learning rate",
-        {"two_layer": "state@1/w1", "autoencoder": "state@1/encoder1.w", "unet": "state@1/down1.conv1.w"},
+        {
+            "two_layer": "state@1/w1",
+            "autoencoder": "state@1/encoder1.w",
+            "unet": "state@1/down1.conv1.w",
+            "recurrent": "state@1/rnn.w_x",
+        },
     ),
     "ascent": Fault("uphill instead of downhill", {"two_layer": "state@1/w1"}),
     "frozen_parameter": Fault(
         "one parameter never updated",
-        {"two_layer": "state@1/w2", "autoencoder": "state@1/decoder2.b", "unet": "state@1/head.b"},
+        {
+            "two_layer": "state@1/w2",
+            "autoencoder": "state@1/decoder2.b",
+            "unet": "state@1/head.b",
+            "recurrent": "state@1/head.b",
+        },
     ),
     "updated_twice": Fault("the optimizer steps twice", {"two_layer": "state@1/w1"}),
     "gradients_not_cleared": Fault(
         "gradients added up over the steps",
-        {"two_layer": "state@2/w1", "autoencoder": "state@2/m/encoder1.w", "unet": "state@2/velocity/down1.conv1.w"},
+        {
+            "two_layer": "state@2/w1",
+            "autoencoder": "state@2/m/encoder1.w",
+            "unet": "state@2/velocity/down1.conv1.w",
+            "recurrent": "state@2/velocity/rnn.w_x",
+        },
     ),
     "learning_rate_decay": Fault("the learning rate halves after the first step", {"two_layer": "state@2/w1"}),
     "weight_decay": Fault(
         "weight decay that nobody asked for",
-        {"two_layer": "state@1/w1", "unet": "state@1/velocity/down1.conv1.w"},
+        {"two_layer": "state@1/w1", "unet": "state@1/velocity/down1.conv1.w", "recurrent": "state@1/velocity/rnn.w_x"},
     ),
-    "nesterov": Fault("Nesterov's momentum for plain momentum", {"unet": "state@1/down1.conv1.w"}),
-    "no_momentum": Fault("momentum 0", {"unet": "state@2/velocity/down1.conv1.w"}),
+    "nesterov": Fault(
+        "Nesterov's momentum for plain momentum", {"unet": "state@1/down1.conv1.w", "recurrent": "state@1/rnn.w_x"}
+    ),
+    "no_momentum": Fault(
+        "momentum 0", {"unet": "state@2/velocity/down1.conv1.w", "recurrent": "state@2/velocity/rnn.w_x"}
+    ),
     "adam_eps_hat": Fault("Adam's epsilon before the bias correction", {"autoencoder": "state@1/encoder1.w"}),
     "adam_no_bias_correction": Fault("Adam without bias correction", {"autoencoder": "state@1/encoder1.w"}),
     "adam_eps": Fault("Adam's epsilon 1e-7, Keras' default", {"autoencoder": "state@1/encoder1.w"}),
@@ -135,6 +194,7 @@ FAULTS: dict[str, Fault] = {
 SIZES: dict[str, dict[str, Any]] = {
     "two_layer": {"D_in": 5, "H": 5},
     "autoencoder": {},
+    "recurrent": {"batch_size": 5},
     "unet": {"height": 204, "width": 204},
 }
-"""Changes of the size `tiny`: a transposed weight still fits, and the U-Net's labels are not all the same."""
+"""Changes of the size `tiny`: transposed weights and swapped axes fit, and the U-Net's labels are not all the same."""

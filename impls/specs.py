@@ -4,6 +4,7 @@ Everything random that matters is drawn here with NumPy, from a seed, and rounde
 float64 run start from the same bytes.
 """
 
+import itertools
 import math
 import zlib
 from collections.abc import Callable, Iterable
@@ -35,6 +36,8 @@ class TensorSpec:
 
 
 PHASES = ("forward", "train_step")
+TRAINING_INPUTS = ("y", "dropout")
+"""Entries of a batch that a prediction does not read."""
 FLOAT32_BYTES = 4
 
 
@@ -116,7 +119,7 @@ class ModelSpec:
 
     Attributes:
         request: the arguments of `get` that make this spec again; plain values, so that a worker can be sent them.
-        inputs: shapes of a batch's entries, by name, in canonical layout (images NCHW).
+        inputs: shapes of a batch's entries, by name, in canonical layout (images NCHW, sequences N, T, features).
         output_shape: of the prediction.
         params, statistics: what is trained, and what BatchNorm accumulates.
         sizes: the net's own numbers (`D_in`, `channels`, …), by the names that its papers use.
@@ -186,7 +189,7 @@ class ModelSpec:
         compiler can do while a product reads or writes: no framework moves less without keeping arrays in a cache from
         one product to the next. One that does has the cache's bandwidth for these bytes, not the memory's.
         """
-        targets = sum(math.prod(shape) for name, shape in self.inputs.items() if name != "x")
+        targets = sum(math.prod(shape) for name, shape in self.inputs.items() if name in TRAINING_INPUTS)
         updates = self.num_params * (3 + 2 * len(self.optimizer.slots))
         around = {"forward": 0, "train_step": targets + updates}
         return {
@@ -262,6 +265,41 @@ def autoencoder(
         sizes={"pixels": pixels, "hidden": hidden, "code": code},
         loss="mean_squared_error",
         products=tuple(products),
+        **training,
+    )
+
+
+# ---------------------------------------------------------------- recurrent net
+
+NUM_DIGITS = 10
+
+
+def recurrent(request: dict[str, Any], batch_size: int, T: int, D_in: int, H: int, **training: Any) -> ModelSpec:
+    """Recurrent net (Elman 1990) that reads `length` of the T steps of each example, and then predicts, once.
+
+    h_0 = 0, h_t = tanh(x_t·w_x + h_{t-1}·w_h + b_h), logits = h_length·w + b. `length` holds whole numbers from 1 to T,
+    as floats, so that a batch has one dtype. What `x` holds after them is padding, and changes nothing.
+
+    The products are counted as every program here takes them: over all T steps of all examples, padding included.
+    """
+    N, D_out = batch_size, NUM_DIGITS
+    steps = [(_dense(N, D_in, H, has_input_grad=False), _dense(N, H, H, has_input_grad=t > 0)) for t in range(T)]
+    return ModelSpec(
+        request=request,
+        batch_size=N,
+        inputs={"x": (N, T, D_in), "length": (N,), "y": (N, D_out)},
+        output_shape=(N, D_out),
+        params=(
+            TensorSpec("rnn.w_x", (D_in, H), "dense", math.sqrt(1 / D_in)),
+            TensorSpec("rnn.w_h", (H, H), "dense", math.sqrt(1 / H)),
+            TensorSpec("rnn.b_h", (H,), "vector"),
+            TensorSpec("head.w", (H, D_out), "dense", math.sqrt(1 / H)),
+            TensorSpec("head.b", (D_out,), "vector"),
+        ),
+        statistics=(),
+        sizes={"T": T, "D_in": D_in, "H": H, "D_out": D_out},
+        loss="binary_cross_entropy_on_logits",
+        products=(*itertools.chain.from_iterable(steps), _dense(N, H, D_out)),
         **training,
     )
 
@@ -362,7 +400,12 @@ def unet(
 
 # ---------------------------------------------------------------- by name
 
-_MAKERS: dict[str, Callable[..., ModelSpec]] = {"two_layer": two_layer, "autoencoder": autoencoder, "unet": unet}
+_MAKERS: dict[str, Callable[..., ModelSpec]] = {
+    "two_layer": two_layer,
+    "autoencoder": autoencoder,
+    "recurrent": recurrent,
+    "unet": unet,
+}
 MODELS = tuple(_MAKERS)
 
 _SIZES: dict[str, dict[str, dict[str, int]]] = {
@@ -373,6 +416,11 @@ _SIZES: dict[str, dict[str, dict[str, int]]] = {
     "autoencoder": {
         "tiny": {"batch_size": 4, "pixels": 784, "hidden": 12, "code": 6, "num_certified_steps": 10},
         "original": {"batch_size": 128, "pixels": 784, "hidden": 256, "code": 64, "num_certified_steps": 100},
+    },
+    "recurrent": {
+        "tiny": {"batch_size": 4, "T": 5, "D_in": 3, "H": 6, "num_certified_steps": 10},
+        "small": {"batch_size": 64, "T": 8, "D_in": 8, "H": 128, "num_certified_steps": 50},
+        "original": {"batch_size": 64, "T": 28, "D_in": 28, "H": 128, "num_certified_steps": 20},
     },
     "unet": {
         size: {
@@ -394,6 +442,7 @@ _SIZES: dict[str, dict[str, dict[str, int]]] = {
 _LEARNING_RATES: dict[str, dict[OptimizerName, float]] = {
     "two_layer": {"sgd": 1e-6},
     "autoencoder": {"adam": 1e-3, "adamw": 1e-3, "rmsprop": 3e-4, "sgd": 1.0, "momentum": 0.1, "nesterov": 0.1},
+    "recurrent": {"momentum": 0.1, "nesterov": 0.1, "sgd": 0.1, "adam": 1e-3, "adamw": 1e-3, "rmsprop": 1e-3},
     "unet": {"momentum": 1e-2, "nesterov": 1e-2, "sgd": 1e-2, "adam": 1e-3, "adamw": 1e-3, "rmsprop": 1e-3},
 }
 """The optimizers that a net can be trained with; the first is its own. The two-layer net's step is written out."""
@@ -409,7 +458,7 @@ def size_names(model: str) -> tuple[str, ...]:
     return tuple(_SIZES[model]["original"])
 
 
-WIDTHS = {"two_layer": "H", "autoencoder": "hidden", "unet": "channels"}
+WIDTHS = {"two_layer": "H", "autoencoder": "hidden", "recurrent": "H", "unet": "channels"}
 """Which size of a net is its width."""
 
 

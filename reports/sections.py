@@ -15,7 +15,7 @@ Group = dict[str, Any]
 PHASES = ("train_step", "forward")
 PHASE_TITLES = {"train_step": "Training step", "forward": "Forward pass"}
 LANES = ("as-written", "tuned")
-TITLES = {"two_layer": "Two-layer net", "unet": "U-Net", "autoencoder": "Autoencoder"}
+TITLES = {"two_layer": "Two-layer net", "unet": "U-Net", "autoencoder": "Autoencoder", "recurrent": "Recurrent net"}
 UNCERTIFIED = "uncertified"
 MARGIN = 0.02
 """Below it a single launch claims no difference: processes of one program differ by so much. A test ties it to the

@@ -35,6 +35,10 @@ KINDS = {
         "a fully connected net that squeezes a noisy 28×28 image through a narrow code and returns it clean, trained "
         "with Adam on the mean squared error"
     ),
+    "recurrent": (
+        "a loop h ← tanh(x·w_x + h·w_h + b_h) over the first rows of a digit, more or fewer in each example, and then "
+        "one guess at which digit it is, trained with SGD and momentum on binary cross-entropy"
+    ),
 }
 
 

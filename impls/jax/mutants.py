@@ -15,12 +15,13 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from impls import faults
 from impls.contract import Arrays
 from impls.faults import Mutants, Planting
-from impls.jax import autoencoder, optimizers, runtime, tuned, two_layer, unet
+from impls.jax import autoencoder, optimizers, recurrent, runtime, tuned, two_layer, unet
 from impls.specs import DROPOUT_RATE, ModelSpec, OptimizerSpec
 
-MODULES = {"two_layer": two_layer, "autoencoder": autoencoder, "unet": unet}
+MODULES = {"two_layer": two_layer, "autoencoder": autoencoder, "recurrent": recurrent, "unet": unet}
 
 # ---------------------------------------------------------------- how to plant
 
@@ -124,6 +125,11 @@ def stepping(model: str, change: Callable[[Any, Any], Any]) -> Planting:
         return change(state, new_state), value
 
     return wrapped(MODULES[model], "train_step", train_step)
+
+
+def recurrence(old: str, new: str) -> Planting:
+    """Change the text of the recurrent net's file: what is in its loop is out of reach from without."""
+    return functools.partial(faults.edited, recurrent, old, new)
 
 
 def freshly_traced(planting: Planting) -> Planting:
@@ -267,9 +273,14 @@ def stale_loss() -> AbstractContextManager[object]:
     return wrapped(runtime.Program, "train_step", train_step)()
 
 
+summed_cross_entropy = wrapped(
+    optax, "sigmoid_binary_cross_entropy", lambda loss, logits, labels: loss(logits, labels) * labels.size
+)
+
 PLANTINGS: dict[tuple[str, str], Planting] = {
     **{("other_parameters", model): loaded(model, drawn_anew) for model in MODULES},
     ("transposed_weight", "two_layer"): loaded("two_layer", lambda arrays: {"w1": arrays["w1"].T}),
+    ("transposed_weight", "recurrent"): loaded("recurrent", lambda arrays: {"rnn.w_h": arrays["rnn.w_h"].T}),
     ("missing_relu", "two_layer"): wrapped(jax.nn, "relu", lambda _, x: x),
     ("missing_relu", "autoencoder"): wrapped(nn, "relu", lambda _, x: x, num_turns=3),
     ("missing_relu", "unet"): wrapped(nn, "relu", lambda _, x: x, num_turns=18),
@@ -278,6 +289,13 @@ PLANTINGS: dict[tuple[str, str], Planting] = {
     ("missing_sigmoid", "autoencoder"): swapped(nn, "sigmoid", lambda x: x),
     ("missing_bias", "autoencoder"): layer("Dense", "decoder2", use_bias=False),
     ("missing_bias", "unet"): layer("Conv", "head", use_bias=False),
+    ("missing_bias", "recurrent"): layer("Dense", "head", use_bias=False),
+    ("missing_recurrent_bias", "recurrent"): recurrence("h @ w_h + b_h", "h @ w_h"),
+    ("missing_tanh", "recurrent"): recurrence("jnp.tanh", ""),
+    ("mask_ignored", "recurrent"): recurrence("jnp.where(t < length[:, None], h_next, h)", "h_next"),
+    ("length_off_by_one", "recurrent"): recurrence("length[:, None]", "length[:, None] - 1"),
+    ("state_not_carried", "recurrent"): recurrence("h @ w_h", "0 * h @ w_h"),
+    ("batch_and_time_swapped", "recurrent"): recurrence('name="rnn")(x', 'name="rnn")(x.swapaxes(0, 1)'),
     ("flipped_kernel", "unet"): loaded("unet", turned("down1.conv1.w")),
     ("flipped_transposed_kernel", "unet"): loaded("unet", turned("up4.up.w")),
     ("swapped_channels", "unet"): loaded("unet", lambda arrays: {"up4.up.w": arrays["up4.up.w"].swapaxes(0, 1)}),
@@ -309,13 +327,13 @@ PLANTINGS: dict[tuple[str, str], Planting] = {
     ("reduced_precision", "autoencoder"): layer("Dense", "encoder1", dot_general=dot_general_of(rounded)),
     ("loss_reduction", "two_layer"): swapped(jnp, "sum", jnp.mean),
     ("loss_reduction", "autoencoder"): swapped(jnp, "mean", jnp.sum),
-    ("loss_reduction", "unet"): wrapped(
-        optax, "sigmoid_binary_cross_entropy", lambda loss, logits, labels: loss(logits, labels) * labels.size
-    ),
+    **{("loss_reduction", model): summed_cross_entropy for model in ("recurrent", "unet")},
     **{("label_shift", model): fed(lambda batch: {"y": np.roll(batch["y"], 1, axis=-1)}) for model in MODULES},
     ("nan_loss", "two_layer"): wrapped(two_layer, "loss", lambda loss, *args: loss(*args) * jnp.nan),
     ("detached", "two_layer"): wrapped(jax.nn, "relu", gradient_stopped),
     ("detached", "autoencoder"): wrapped(nn, "relu", gradient_stopped, turn=2, num_turns=3),
+    ("detached", "recurrent"): recurrence('name="head")(h)', 'name="head")(jax.lax.stop_gradient(h))'),
+    ("truncated_gradient", "recurrent"): recurrence("h @ w_h", "jax.lax.stop_gradient(h) @ w_h"),
     ("detached", "unet"): wrapped(nn, "relu", gradient_stopped, turn=17, num_turns=18),
     ("doubled_gradient", "two_layer"): doubled_gradient("two_layer", "w1"),
     ("doubled_gradient", "autoencoder"): doubled_gradient("autoencoder", "encoder2.w"),
@@ -326,16 +344,20 @@ PLANTINGS: dict[tuple[str, str], Planting] = {
     ("ascent", "two_layer"): trained_with("two_layer", lambda spec: {"learning_rate": -spec.learning_rate}),
     ("frozen_parameter", "two_layer"): frozen("two_layer", "w2"),
     ("frozen_parameter", "autoencoder"): frozen("autoencoder", "decoder2.b"),
+    ("frozen_parameter", "recurrent"): frozen("recurrent", "head.b"),
     ("frozen_parameter", "unet"): frozen("unet", "head.b"),
     ("updated_twice", "two_layer"): wrapped(two_layer, "train_step", stepped_twice),
-    **{("gradients_not_cleared", model): preceded_by(optax.trace(decay=1.0)) for model in ("autoencoder", "unet")},
+    **{
+        ("gradients_not_cleared", model): preceded_by(optax.trace(decay=1.0))
+        for model in ("autoencoder", "recurrent", "unet")
+    },
     ("learning_rate_decay", "two_layer"): stepping(
         "two_layer", lambda old, new: replace(new, learning_rate=old.learning_rate / 2)
     ),
     ("weight_decay", "two_layer"): stepping("two_layer", decayed),
-    ("weight_decay", "unet"): preceded_by(optax.add_decayed_weights(0.01)),
-    ("nesterov", "unet"): trained_with("unet", lambda _: {"name": "nesterov"}),
-    ("no_momentum", "unet"): trained_with("unet", lambda _: {"momentum": 0.0}),
+    **{("weight_decay", model): preceded_by(optax.add_decayed_weights(0.01)) for model in ("recurrent", "unet")},
+    **{("nesterov", model): trained_with(model, lambda _: {"name": "nesterov"}) for model in ("recurrent", "unet")},
+    **{("no_momentum", model): trained_with(model, lambda _: {"momentum": 0.0}) for model in ("recurrent", "unet")},
     ("adam_eps_hat", "autoencoder"): wrapped(optax.tree, "bias_correction", eps_hat),
     ("adam_no_bias_correction", "autoencoder"): wrapped(optax.tree, "bias_correction", lambda _, moment, *__: moment),
     ("adam_eps", "autoencoder"): trained_with("autoencoder", lambda _: {"eps": 1e-7}),

@@ -3,7 +3,8 @@
 import functools
 import importlib.metadata
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
 import jax
@@ -97,7 +98,11 @@ class Program:
         self._is_compiled = variant.mode == "compiled"
         self._dtype = params[spec.params[0].name].dtype
         is_double = self._dtype == np.float64
-        self._in_precision = _in_x64 if is_double else _identity
+        contexts: list[Callable[[], Any]] = [functools.partial(jax.enable_x64, True)] if is_double else []
+        if variant.mode == "eager" and spec.model == "recurrent":
+            # `lax.scan` would compile its loop in every call, for the function that it is given is a new one.
+            contexts.append(jax.disable_jit)
+        self._within = _within(contexts)
         options = FLOAT64_OPTIONS if is_double else None
         self._transform = functools.partial(TRANSFORMS[variant.mode], compiler_options=options)
         functions = {name: getattr(implementation, name) for name in ("forward", "loss", "gradients", "train_step")}
@@ -118,13 +123,13 @@ class Program:
             "train_step": self._transform(functions["train_step"], **donated),
             "train_steps": self._transform(functools.partial(jax.lax.scan, functions["train_step"]), **donated),
         }
-        self._calls = {name: self._in_precision(function) for name, function in self._jitted.items()}
+        self._calls = {name: self._within(function) for name, function in self._jitted.items()}
         self._lowered: dict[str, jax.stages.Lowered] = {}
         self._executables: dict[str, jax.stages.Compiled] = {}
         self._names = {tree_path(tensor.name): tensor.name for tensor in (*spec.params, *spec.statistics)}
         self._slots = {_SLOT_FIELDS[slot]: slot for slot in spec.optimizer.slots}
         self._outputs: Any = None
-        self._state = self._in_precision(implementation.build)(spec, params)
+        self._state = self._within(implementation.build)(spec, params)
 
     def prepare(self, batch: Arrays) -> dict[str, np.ndarray]:
         """Return aligned NumPy arrays, images NHWC."""
@@ -132,7 +137,7 @@ class Program:
 
     def place(self, batch: Arrays) -> dict[str, jax.Array]:
         """Return JAX arrays on the default device."""
-        return self._in_precision(jax.device_put)(batch)
+        return self._within(jax.device_put)(batch)
 
     def stack(self, batches: list[Arrays]) -> dict[str, np.ndarray]:
         """Return NumPy arrays with the steps as a new first axis, which `lax.scan` goes along."""
@@ -141,12 +146,12 @@ class Program:
     def trace(self, phase: str, batch: Arrays) -> None:
         """Trace to StableHLO ("lower"), which calls JAX's Python functions for the last time."""
         if self._is_compiled:
-            self._lowered[phase] = self._in_precision(self._jitted[phase].lower)(self._state, batch)
+            self._lowered[phase] = self._within(self._jitted[phase].lower)(self._state, batch)
 
     def compile(self, phase: str, batch: Arrays) -> None:  # noqa: ARG002 - its shapes are in what was traced
         """Let XLA compile; the jitted function finds the result in JAX's cache and does not compile again."""
         if phase in self._lowered:
-            self._executables[phase] = self._in_precision(self._lowered.pop(phase).compile)()
+            self._executables[phase] = self._within(self._lowered.pop(phase).compile)()
 
     def forward(self, batch: Arrays) -> jax.Array:
         """Predict in eval mode."""
@@ -158,7 +163,7 @@ class Program:
         from impls.jax.layers import layer_outputs  # here, since it needs Flax, which the two-layer net does without
 
         observe = self._transform(functools.partial(layer_outputs, self._loss, self._spec))
-        return self._in_precision(observe)(self._state, batch)
+        return self._within(observe)(self._state, batch)
 
     def gradients(self, batch: Arrays) -> tuple[jax.Array, dict[str, jax.Array]]:
         """Return (loss, gradients by canonical name)."""
@@ -236,12 +241,17 @@ def _transposed(array: np.ndarray, axes_by_kind: Mapping[str, tuple[int, ...]], 
     return np.ascontiguousarray(array.transpose(axes_by_kind[kind])) if kind in axes_by_kind else array
 
 
-def _in_x64(function: Callable) -> Callable:
-    """Let `function` see and make 64-bit numbers, and nothing else in the process."""
+def _within(contexts: Sequence[Callable[[], AbstractContextManager[object]]]) -> Callable[[Callable], Callable]:
+    """Return what lets a function run in contexts, which nothing else in the process sees; without any, an identity."""
 
-    @functools.wraps(function)
-    def in_x64(*args: Any) -> Any:
-        with jax.enable_x64(True):
-            return function(*args)
+    def decorate(function: Callable) -> Callable:
+        @functools.wraps(function)
+        def run(*args: Any) -> Any:
+            with ExitStack() as stack:
+                for context in contexts:
+                    stack.enter_context(context())
+                return function(*args)
 
-    return in_x64
+        return run
+
+    return decorate if contexts else _identity

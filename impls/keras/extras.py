@@ -4,9 +4,10 @@
 - Gradients: `Model.value_and_gradients`, by `tf.GradientTape`, `jax.value_and_grad` or `torch.autograd`.
 - float64 that stays float64. Keras 3 turns float64 into float32 in its type promotion on JAX and torch ("aligned with
   JAX's default", `keras.backend.result_type`), also after `set_floatx("float64")` and with JAX's x64 on. It rounds in
-  `ops.mean` and `BatchNormalization` on both, and in `ops.matmul` (thus `Dense`) and `ops.divide_no_nan` (thus the
-  mean of the loss) on torch. The subclasses below take over in float64 on both, with operations that do not promote.
-  In float32, and on TensorFlow in both precisions, they run Keras' own code.
+  `ops.mean` and `BatchNormalization` on both, in `ops.tanh` (thus `SimpleRNNCell`) on JAX, and in `ops.matmul` (thus
+  `Dense` and `SimpleRNNCell`) and `ops.divide_no_nan` (thus the mean of the loss) on torch. The subclasses below take
+  over in float64 on both, with operations that do not promote. In float32, and on TensorFlow in both precisions, they
+  run Keras' own code.
 - Numbers: on TensorFlow `ops.cast` makes float32 of a Python float before it makes float64 of that, also inside Keras'
   SGD; it keeps a `numpy.float64`, which is a float too.
 """
@@ -34,6 +35,7 @@ _SUFFIXES = {
     "moving_mean": "mean",
     "moving_variance": "var",
 }
+_CELL_SUFFIXES = {"kernel": "w_x", "recurrent_kernel": "w_h", "bias": "b_h"}
 _PROMOTION_ROUNDS = keras.backend.result_type("float64", "float64") != "float64"
 
 
@@ -46,8 +48,13 @@ def rounds(dtype: str) -> bool:
 
 
 def canonical_name(variable: keras.Variable) -> str:
-    """Return the canonical name: unet/up4/conv1/kernel is up4.conv1.w, but two_layer/w1/kernel is w1."""
+    """Return the canonical name.
+
+    unet/up4/conv1/kernel is up4.conv1.w, recurrent/rnn/cell/kernel is rnn.w_x, and two_layer/w1/kernel is w1.
+    """
     model, *layers, tensor = variable.path.split("/")
+    if layers[-1] == "cell":
+        return ".".join([*layers[:-1], _CELL_SUFFIXES[tensor]])
     return layers[0] if model == "two_layer" else ".".join([*layers, _SUFFIXES[tensor]])
 
 
@@ -63,7 +70,7 @@ def to_canonical(array: np.ndarray, kind: str) -> np.ndarray:
 
 def load(net: keras.Model, spec: ModelSpec, params: Arrays) -> None:
     """Give every variable of `net` its value from canonical arrays."""
-    for variable in net.variables:
+    for variable in net.weights:
         name = canonical_name(variable)
         variable.assign(from_canonical(params[name], spec.kind(name)))
 
@@ -73,7 +80,7 @@ def layer_outputs(net: keras.Model) -> Iterator[dict[str, Any]]:
     """Yield a dictionary that receives, while the context is open, what each layer with variables makes, by its name.
 
     Keras has no hooks, so what a layer runs is watched: its `activation`, whose argument is the output before it (Keras
-    makes a linear one of None), or where there is no such thing, in BatchNormalization, its `call`.
+    makes a linear one of None), or where there is no such thing, in BatchNormalization and RNN, its `call`.
     """
     outputs: dict[str, Any] = {}
 
@@ -85,12 +92,13 @@ def layer_outputs(net: keras.Model) -> Iterator[dict[str, Any]]:
 
         return run
 
-    paths = {variable.path.rpartition("/")[0] for variable in net.variables}
+    tensors = [canonical_name(variable) for variable in net.weights]
+    names = {tensor.rpartition(".")[0] or tensor for tensor in tensors}
     with contextlib.ExitStack() as stack:
         for layer in net._flatten_layers():
-            if layer.path not in paths:
-                continue
             name = layer.path.partition("/")[2].replace("/", ".")
+            if name not in names:
+                continue
             if hasattr(layer, "activation"):
                 stack.callback(setattr, layer, "activation", layer.activation)
                 layer.activation = watched(layer.activation, name, True)
@@ -184,6 +192,23 @@ class Dense(keras.layers.Dense):
         if self.bias is not None:
             x = ops.add(x, self.bias)
         return self.activation(x)
+
+
+class SimpleRNNCell(keras.layers.SimpleRNNCell):
+    """Keras' own; in float64 on JAX and torch without `ops.matmul`, which rounds on torch, and `ops.tanh`, on JAX."""
+
+    def __init__(self, units, activation="tanh", **options):
+        super().__init__(units, activation=activation, **options)
+        if activation == "tanh" and rounds(self.compute_dtype):
+            self.activation = lambda x: 2 * ops.sigmoid(2 * x) - 1
+
+    def call(self, sequence, states, training=False):
+        """Return (h, [h]) with h = activation(sequence · kernel + states[0] · recurrent_kernel + bias), (N, units)."""
+        if not rounds(self.compute_dtype):
+            return super().call(sequence, states, training=training)
+        x, h = ops.einsum("ni,ih->nh", sequence, self.kernel), ops.einsum("ng,gh->nh", states[0], self.recurrent_kernel)
+        h = self.activation(ops.add(ops.add(x, h), self.bias))
+        return h, [h]
 
 
 class BatchNormalization(keras.layers.BatchNormalization):

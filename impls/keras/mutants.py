@@ -14,11 +14,11 @@ import numpy as np
 from keras import layers, ops
 
 from impls.faults import Mutants, Planting
-from impls.keras import autoencoder, extras, optimizers, runtime, two_layer, unet
+from impls.keras import autoencoder, extras, optimizers, recurrent, runtime, two_layer, unet
 
-MODULES = {"two_layer": two_layer, "autoencoder": autoencoder, "unet": unet}
+MODULES = {"two_layer": two_layer, "autoencoder": autoencoder, "recurrent": recurrent, "unet": unet}
 FIRST = {"two_layer": "w1", "autoencoder": "encoder1"}
-LAST = {"two_layer": "w2", "autoencoder": "decoder2", "unet": "head"}
+LAST = {"two_layer": "w2", "autoencoder": "decoder2", "recurrent": "head", "unet": "head"}
 
 # ---------------------------------------------------------------- kinds of planting
 
@@ -129,10 +129,24 @@ def missing_first_relu(original, self, x, training=False):
         return original(self, x, training=training)
 
 
-def missing_bias(original, self, inputs, **options):
+def missing_bias(original, self, *inputs, **options):
     """Add a bias of zeros, so that its gradient is zero; without any, Keras has none on torch and TensorFlow."""
     with patch.object(self, "bias", self.bias.value * 0):
-        return original(self, inputs, **options)
+        return original(self, *inputs, **options)
+
+
+def mask_ignored(original, self, sequences, mask=None, **options):  # noqa: ARG001 - that is the fault
+    """Read every example to the end of the padding."""
+    return original(self, sequences, **options)
+
+
+def carrying(change) -> Planting:
+    """Carry change(state) from one step to the next."""
+
+    def call(original, self, sequence, states, **options):
+        return original(self, sequence, [change(states[0])], **options)
+
+    return layer(extras.SimpleRNNCell, "rnn/cell", call)
 
 
 def same_padding(original, self, inputs):
@@ -228,6 +242,7 @@ def stale_loss(original, self, batch):
 
 PLANTINGS: dict[tuple[str, str], Planting] = {
     ("transposed_weight", "two_layer"): loading(two_layer, "w1", np.transpose),
+    ("transposed_weight", "recurrent"): loading(recurrent, "rnn.w_h", np.transpose),
     ("missing_relu", "two_layer"): dense(two_layer, "w1", activation=None),
     ("missing_relu", "autoencoder"): dense(autoencoder, "encoder1", activation=None),
     ("missing_relu", "unet"): layer(unet.DoubleConv, "down1", missing_first_relu),
@@ -236,6 +251,15 @@ PLANTINGS: dict[tuple[str, str], Planting] = {
     ("missing_sigmoid", "autoencoder"): dense(autoencoder, "decoder2", activation=None),
     ("missing_bias", "autoencoder"): layer(extras.Dense, "decoder2", missing_bias),
     ("missing_bias", "unet"): layer(layers.Conv2D, "head", missing_bias),
+    ("missing_bias", "recurrent"): layer(extras.Dense, "head", missing_bias),
+    ("missing_recurrent_bias", "recurrent"): layer(extras.SimpleRNNCell, "rnn/cell", missing_bias),
+    ("missing_tanh", "recurrent"): lambda: patch.object(
+        recurrent, "SimpleRNNCell", functools.partial(extras.SimpleRNNCell, activation=None)
+    ),
+    ("mask_ignored", "recurrent"): method(layers.RNN, "call", mask_ignored),
+    ("length_off_by_one", "recurrent"): reading("length", lambda length: length - 1),
+    ("state_not_carried", "recurrent"): carrying(ops.zeros_like),
+    ("batch_and_time_swapped", "recurrent"): reading("x", lambda x: x.swapaxes(0, 1)),
     ("flipped_kernel", "unet"): loading(unet, "down1.conv1.w", lambda w: w[:, :, ::-1, ::-1]),
     ("flipped_transposed_kernel", "unet"): loading(unet, "up4.up.w", lambda w: w[:, :, ::-1, ::-1]),
     ("swapped_channels", "unet"): loading(unet, "up4.up.w", lambda w: w.swapaxes(0, 1)),
@@ -269,18 +293,18 @@ PLANTINGS: dict[tuple[str, str], Planting] = {
     ("wrong_layout", "unet"): reading("x", lambda x: x.swapaxes(2, 3)),
     ("loss_reduction", "two_layer"): lambda: patch.object(ops, "sum", ops.mean),
     ("loss_reduction", "autoencoder"): method(extras.MeanSquaredError, "call", sum_of_squares),
+    ("loss_reduction", "recurrent"): method(extras.BinaryCrossentropy, "call", sum_of_cross_entropies),
     ("loss_reduction", "unet"): method(extras.BinaryCrossentropy, "call", sum_of_cross_entropies),
     ("nan_loss", "two_layer"): lambda: patch.object(ops, "square", lambda x: x * float("nan")),
     ("doubled_gradient", "two_layer"): layer(extras.Dense, "w1", doubled_gradient),
     ("doubled_gradient", "autoencoder"): layer(extras.Dense, "encoder2", doubled_gradient),
+    ("detached", "recurrent"): layer(extras.Dense, "head", detached),
+    ("truncated_gradient", "recurrent"): carrying(ops.stop_gradient),
     ("detached", "unet"): layer(layers.Conv2D, "head", detached),
     ("ascent", "two_layer"): gradients(lambda grad, _: -grad),
     ("updated_twice", "two_layer"): method(keras.optimizers.Optimizer, "apply", updated_twice),
     ("learning_rate_decay", "two_layer"): steps(learning_rate_decay),
     ("stale_loss", "two_layer"): steps(stale_loss),
-    ("nesterov", "unet"): hyperparameters(name="nesterov"),
-    # At 0 itself, Keras makes no velocities.
-    ("no_momentum", "unet"): hyperparameters(momentum=sys.float_info.min),
     ("adam_eps_hat", "autoencoder"): lambda: patch.object(optimizers, "Adam", keras.optimizers.Adam),
     ("adam_no_bias_correction", "autoencoder"): lambda: patch.object(optimizers.Adam, "iterations", 10**9),
     ("adam_eps", "autoencoder"): hyperparameters(eps=1e-7),
@@ -297,8 +321,14 @@ for model, module in MODULES.items():
             method(keras.optimizers.Optimizer, "apply", apply_sums),
         ),
     }
-for model in ("two_layer", "unet"):
+for model in ("two_layer", "recurrent", "unet"):
     PLANTINGS["weight_decay", model] = gradients(lambda grad, variable: grad + 0.01 * variable.value)
+for model in ("recurrent", "unet"):
+    PLANTINGS |= {
+        ("nesterov", model): hyperparameters(name="nesterov"),
+        # At 0 itself, Keras makes no velocities.
+        ("no_momentum", model): hyperparameters(momentum=sys.float_info.min),
+    }
 for model, first in FIRST.items():
     PLANTINGS |= {
         ("detached", model): layer(extras.Dense, LAST[model], detached),

@@ -15,7 +15,7 @@ from impls.contract import Arrays, Variant
 from impls.keras import ledger
 from impls.keras.extras import canonical_name, from_canonical, layer_outputs, to_canonical
 from impls.keras.optimizers import SLOTS
-from impls.specs import ModelSpec
+from impls.specs import TRAINING_INPUTS, ModelSpec
 
 _BACKEND = keras.backend.backend()
 if _BACKEND == "tensorflow":
@@ -82,7 +82,9 @@ def peak_device_memory_bytes() -> int | None:
 def _float64_note() -> str:
     if keras.backend.result_type("float64", "float64") == "float64":
         return "Keras' own layers and losses"
-    return "own BatchNormalization, mean losses and Dense (impls/keras/extras.py); Keras' own promote to float32"
+    return (
+        "own BatchNormalization, mean losses, Dense, SimpleRNNCell (impls/keras/extras.py); Keras' promote to float32"
+    )
 
 
 def _configure_tensorflow(num_threads: int, device: str) -> tuple[str, dict[str, Any]]:
@@ -288,7 +290,7 @@ class Program:
 
     def state(self) -> dict[str, np.ndarray]:
         """Return canonical copies of parameters, statistics and slots."""
-        named = {canonical_name(variable): variable for variable in self._net.variables}
+        named = {canonical_name(variable): variable for variable in self._net.weights}
         state = {name: self.to_numpy(variable.value, self._spec.kind(name)) for name, variable in named.items()}
         for slot in self._spec.optimizer.slots:
             variables = getattr(self._net.optimizer, SLOTS[slot])
@@ -302,4 +304,6 @@ class Program:
 
 def _inputs(phase: str, batch: Batch) -> Batch:
     """Return what a phase reads of a batch, so that nothing else is copied to the device."""
-    return {"x": batch["x"]} if phase == "forward" else batch
+    if phase != "forward":
+        return batch
+    return {name: array for name, array in batch.items() if name not in TRAINING_INPUTS}

@@ -13,10 +13,10 @@ import numpy as np
 import tensorflow as tf
 
 from impls.faults import Mutants, Planting
-from impls.tf import autoencoder, optimizers, two_layer, unet
+from impls.tf import autoencoder, optimizers, recurrent, two_layer, unet
 from impls.tf.runtime import Program
 
-MODELS = {"two_layer": two_layer, "autoencoder": autoencoder, "unet": unet}
+MODELS = {"two_layer": two_layer, "autoencoder": autoencoder, "recurrent": recurrent, "unet": unet}
 Wrong = Callable[..., Any]
 """Called with the right function, and then with that one's arguments."""
 
@@ -174,6 +174,11 @@ def frozen(variable: str) -> Wrong:
     return update
 
 
+def decayed_weights(right: Wrong, self: Any, name: str, grad: Any, numbers: Any) -> Any:
+    """Add a hundredth of the parameter to its gradient."""
+    return right(self, name, grad + 0.01 * self.params[name], numbers)
+
+
 def stepped_twice(right: Wrong, net: Any, batch: Any) -> Any:
     """Step, and step again."""
     value = right(net, batch)
@@ -234,6 +239,9 @@ MUTANTS = Mutants(
         ("transposed_weight", "two_layer"): wrong_at(
             tf, "matmul", "w1", lambda right, x, w: right(x, w, transpose_b=True)
         ),
+        ("transposed_weight", "recurrent"): wrong_at(
+            tf, "matmul", "rnn.w_h", lambda right, x, w: right(x, w, transpose_b=True)
+        ),
         ("missing_relu", "two_layer"): first_relu_missing(1),
         ("missing_relu", "autoencoder"): first_relu_missing(3),
         ("missing_relu", "unet"): first_relu_missing(18),
@@ -242,6 +250,13 @@ MUTANTS = Mutants(
         ("missing_sigmoid", "autoencoder"): constant(tf.nn, "sigmoid", tf.identity),
         ("missing_bias", "autoencoder"): wrong_at(tf.nn, "bias_add", "decoder2.b", lambda right, x, b: right(x, 0 * b)),
         ("missing_bias", "unet"): wrong_at(tf.nn, "bias_add", "head.b", without_bias),
+        ("missing_bias", "recurrent"): wrong_at(tf.nn, "bias_add", "head.b", without_bias),
+        ("missing_recurrent_bias", "recurrent"): wrong_at(tf.nn, "bias_add", "rnn.b_h", without_bias),
+        ("missing_tanh", "recurrent"): constant(tf, "tanh", tf.identity),
+        ("mask_ignored", "recurrent"): wrong(tf, "where", lambda *args: args[2]),
+        ("length_off_by_one", "recurrent"): batches(lambda batch: batch | {"length": batch["length"] - 1}),
+        ("state_not_carried", "recurrent"): wrong_at(tf, "matmul", "rnn.w_h", lambda right, h, w: right(0 * h, w)),
+        ("batch_and_time_swapped", "recurrent"): batches(lambda batch: batch | {"x": batch["x"].swapaxes(0, 1)}),
         ("flipped_kernel", "unet"): wrong(tf.nn, "conv2d", flipped),
         ("flipped_transposed_kernel", "unet"): wrong(tf.nn, "conv2d_transpose", flipped),
         ("swapped_channels", "unet"): wrong(
@@ -273,11 +288,16 @@ MUTANTS = Mutants(
         ("reduced_precision", "autoencoder"): wrong_at(tf, "matmul", "encoder1.w", in_ten_bits),
         ("loss_reduction", "two_layer"): constant(tf, "reduce_sum", tf.reduce_mean),
         ("loss_reduction", "autoencoder"): constant(tf, "reduce_mean", tf.reduce_sum),
+        ("loss_reduction", "recurrent"): constant(tf, "reduce_mean", tf.reduce_sum),
         ("loss_reduction", "unet"): constant(tf, "reduce_mean", tf.reduce_sum),
         **{("label_shift", name): batches(shifted_labels) for name in MODELS},
         ("nan_loss", "two_layer"): wrong(tf, "reduce_sum", lambda right, x: math.nan * right(x)),
         ("detached", "two_layer"): wrong_at(tf, "matmul", "w2", detached),
         ("detached", "autoencoder"): wrong_at(tf, "matmul", "decoder2.w", detached),
+        ("detached", "recurrent"): wrong_at(tf, "matmul", "head.w", detached),
+        ("truncated_gradient", "recurrent"): wrong_at(
+            tf, "matmul", "rnn.w_h", lambda right, h, w: right(tf.stop_gradient(h), w)
+        ),
         ("detached", "unet"): wrong_at(tf.nn, "conv2d", "head.w", detached),
         ("doubled_gradient", "two_layer"): wrong(two_layer, "gradients", doubled("w1")),
         ("doubled_gradient", "autoencoder"): wrong(autoencoder, "gradients", doubled("encoder2.w")),
@@ -285,19 +305,21 @@ MUTANTS = Mutants(
         ("ascent", "two_layer"): optimizer(two_layer, rate=-1),
         ("frozen_parameter", "two_layer"): step_gradients(lambda _, grads: grads | {"w2": 0 * grads["w2"]}),
         ("frozen_parameter", "autoencoder"): wrong(optimizers.Adam, "update", frozen("decoder2.b")),
-        ("frozen_parameter", "unet"): wrong(optimizers.Momentum, "update", frozen("head.b")),
+        **{
+            ("frozen_parameter", name): wrong(optimizers.Momentum, "update", frozen("head.b"))
+            for name in ("recurrent", "unet")
+        },
         ("updated_twice", "two_layer"): wrong(two_layer, "train_step", stepped_twice),
         ("learning_rate_decay", "two_layer"): steps(decayed),
         ("weight_decay", "two_layer"): step_gradients(
             lambda params, grads: {name: grad + 0.01 * params[name] for name, grad in grads.items()}
         ),
-        ("weight_decay", "unet"): wrong(
-            optimizers.Momentum,
-            "update",
-            lambda right, self, name, grad, numbers: right(self, name, grad + 0.01 * self.params[name], numbers),
-        ),
-        ("nesterov", "unet"): optimizer(unet, name="nesterov"),
-        ("no_momentum", "unet"): optimizer(unet, momentum=0.0),
+        **{
+            ("weight_decay", name): wrong(optimizers.Momentum, "update", decayed_weights)
+            for name in ("recurrent", "unet")
+        },
+        **{("nesterov", name): optimizer(MODELS[name], name="nesterov") for name in ("recurrent", "unet")},
+        **{("no_momentum", name): optimizer(MODELS[name], momentum=0.0) for name in ("recurrent", "unet")},
         ("adam_eps_hat", "autoencoder"): wrong(optimizers.Adam, "numbers", eps_hat),
         ("adam_no_bias_correction", "autoencoder"): wrong(
             optimizers.Adam,

@@ -1,4 +1,4 @@
-"""What the three TensorFlow nets share: the record of their variables, and the layouts of images and kernels."""
+"""What the TensorFlow nets share: the record of their variables, and the layouts of images and kernels."""
 
 from dataclasses import dataclass, field
 from typing import Any

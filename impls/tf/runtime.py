@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from impls.arrays import aligned
 from impls.contract import Arrays, Variant
-from impls.specs import ModelSpec
+from impls.specs import TRAINING_INPUTS, ModelSpec
 from impls.tf import ledger, sessions, tuned
 from impls.tf import net as layouts
 from impls.tf.net import Batch, Net
@@ -209,5 +209,7 @@ class Program:
 
 
 def _inputs(phase: str, batch: Batch) -> Batch:
-    """Return what a phase needs of a batch: of a prediction "x", so that nothing else is copied to the device."""
-    return {"x": batch["x"]} if phase == "forward" else batch
+    """Return what a phase needs of a batch, so that nothing else is copied to the device."""
+    if phase != "forward":
+        return batch
+    return {name: array for name, array in batch.items() if name not in TRAINING_INPUTS}

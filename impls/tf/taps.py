@@ -23,7 +23,8 @@ OPERATIONS = (
 def layer_outputs(loss: Callable[[Net, Batch], Any], net: Net, batch: Batch) -> dict[str, tf.Tensor]:
     """Call `loss`; return the outputs of those `OPERATIONS` that it gave a parameter to, by layer.
 
-    Of several for one layer, a product and then the addition of a bias, the last counts.
+    Of several for one layer, a product and then the addition of a bias, the last counts. A layer in the body of a loop
+    has the loop's last variable as its output: what is in the body has no value outside of it.
     """
     layers = {id(p): name.rpartition(".")[0] or name for name, p in net.params.items()}
     outputs = {}
@@ -37,7 +38,18 @@ def layer_outputs(loss: Callable[[Net, Batch], Any], net: Net, batch: Batch) -> 
 
         return run
 
+    def looped(while_loop: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*args: Any, **options: Any) -> Any:
+            before = dict(outputs)
+            variables = while_loop(*args, **options)
+            within = [layer for layer, output in outputs.items() if before.get(layer) is not output]
+            outputs.update(dict.fromkeys(within, variables[-1]))
+            return variables
+
+        return run
+
     with ExitStack() as patches:
+        patches.enter_context(mock.patch.object(tf, "while_loop", looped(tf.while_loop)))
         for module, name in OPERATIONS:
             patches.enter_context(mock.patch.object(module, name, tapped(getattr(module, name))))
         loss(net, batch)

@@ -17,17 +17,17 @@ BACKEND = Backend(
             "torch-compile",
             mode="compiled",
             requires=("torch",),
-            slow_models=("autoencoder", "unet"),
+            slow_models=("autoencoder", "recurrent", "unet"),
             env=_COLD,
             cache_env=_CACHED,
         ),
-        # The dense nets' steps compiled whole (`tuned.py`), several for each call; the U-Net eager, in channels-last.
+        # Steps compiled whole (`tuned.py`), the dense nets' several for each call; the U-Net eager, in channels-last.
         Variant(
             "torch-tuned",
             mode="compiled",
             requires=("torch",),
             lane="tuned",
-            slow_models=("two_layer", "autoencoder"),
+            slow_models=("two_layer", "autoencoder", "recurrent"),
             env=_COLD,
             cache_env=_CACHED,
             steps_per_call=(("two_layer", 10), ("autoencoder", 10)),

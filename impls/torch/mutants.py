@@ -3,7 +3,6 @@
 Most are a word or two changed in a model's file, as somebody would get it wrong; `edited` runs the file so changed.
 """
 
-import inspect
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -16,23 +15,8 @@ from unittest.mock import patch
 import torch
 import torch.nn.functional as F
 
-from impls.faults import Mutants, Planting
-from impls.torch import autoencoder, two_layer, unet
-
-
-@contextmanager
-def edited(module: ModuleType, old: str, new: str) -> Iterator[None]:
-    """Run the source of `module` with `old` replaced by `new` throughout.
-
-    Raises:
-        ValueError: `old` is not in the source any more.
-    """
-    source = inspect.getsource(module)
-    if old not in source:
-        raise ValueError(f"{module.__name__} has no {old!r} to be changed")
-    with patch.dict(vars(module)):
-        exec(compile(source.replace(old, new), str(module.__file__), "exec"), vars(module))
-        yield
+from impls.faults import Mutants, Planting, edited
+from impls.torch import autoencoder, recurrent, two_layer, unet
 
 
 def built(module: ModuleType, change: Callable[[Any], object]) -> AbstractContextManager[object]:
@@ -125,7 +109,7 @@ def compiled_anew(planting: Planting) -> Iterator[None]:
         torch.compiler.reset()
 
 
-MODULES = {"two_layer": two_layer, "autoencoder": autoencoder, "unet": unet}
+MODULES = {"two_layer": two_layer, "autoencoder": autoencoder, "recurrent": recurrent, "unet": unet}
 
 
 def loaded(name: str, change: str) -> tuple[str, str]:
@@ -150,6 +134,14 @@ EDITS: dict[tuple[str, str], tuple[str, str]] = {
     ("missing_sigmoid", "autoencoder"): ("torch.sigmoid(self.decoder2(h))", "self.decoder2(h)"),
     ("missing_bias", "autoencoder"): ("self.decoder2(h)", "F.linear(h, self.decoder2.weight)"),
     ("missing_bias", "unet"): ("self.head(h)", "F.conv2d(h, self.head.weight)"),
+    ("transposed_weight", "recurrent"): loaded("rnn.w_h", ".T"),
+    ("missing_bias", "recurrent"): ("self.head(h)", "F.linear(h, self.head.weight)"),
+    ("missing_recurrent_bias", "recurrent"): ("self.w_h(h)", "F.linear(h, self.w_h.weight)"),
+    ("missing_tanh", "recurrent"): ("torch.tanh", ""),
+    ("mask_ignored", "recurrent"): ("torch.where(t < length[:, None], h_next, h)", "h_next"),
+    ("length_off_by_one", "recurrent"): ("length[:, None]", "length[:, None] - 1"),
+    ("state_not_carried", "recurrent"): ("self.w_h(h)", "self.w_h(0 * h)"),
+    ("batch_and_time_swapped", "recurrent"): ("self.rnn(x, length)", "self.rnn(x.transpose(0, 1), length)"),
     ("flipped_kernel", "unet"): loaded("down1.conv1.w", "[..., ::-1, ::-1]"),
     ("flipped_transposed_kernel", "unet"): loaded("up4.up.w", "[..., ::-1, ::-1]"),
     ("swapped_channels", "unet"): loaded("up4.up.w", ".swapaxes(0, 1)"),
@@ -168,13 +160,17 @@ EDITS: dict[tuple[str, str], tuple[str, str]] = {
     ("wrong_layout", "unet"): ("self.down1(x)", "self.down1(x.mT)"),
     ("loss_reduction", "two_layer"): ('reduction="sum"', 'reduction="mean"'),
     ("loss_reduction", "autoencoder"): ('batch["y"])', 'batch["y"], reduction="sum")'),
+    ("loss_reduction", "recurrent"): ('batch["y"])', 'batch["y"], reduction="sum")'),
     ("loss_reduction", "unet"): ('batch["y"])', 'batch["y"], reduction="sum")'),
     ("label_shift", "two_layer"): ('batch["y"]', 'batch["y"].roll(1, -1)'),
     ("label_shift", "autoencoder"): ('batch["y"]', 'batch["y"].roll(1, -1)'),
+    ("label_shift", "recurrent"): ('batch["y"]', 'batch["y"].roll(1, -1)'),
     ("label_shift", "unet"): ('batch["y"]', 'batch["y"].roll(1, -1)'),
     ("nan_loss", "two_layer"): ("value = loss(net, batch)", "value = loss(net, batch) * torch.nan"),
     ("detached", "two_layer"): ("self.w2(h)", "self.w2(h.detach())"),
     ("detached", "autoencoder"): ("self.decoder2(h)", "self.decoder2(h.detach())"),
+    ("detached", "recurrent"): ("self.head(h)", "self.head(h.detach())"),
+    ("truncated_gradient", "recurrent"): ("self.w_h(h)", "self.w_h(h.detach())"),
     ("detached", "unet"): ("self.head(h)", "self.head(h.detach())"),
     ("updated_twice", "two_layer"): (UPDATE, f"{UPDATE}, {UPDATE}"),
     ("learning_rate", "two_layer"): (UPDATE, "param.sub_(grad, alpha=2 * net.learning_rate)"),
@@ -185,9 +181,13 @@ EDITS: dict[tuple[str, str], tuple[str, str]] = {
     ("weight_decay", "two_layer"): (UPDATE, "param.sub_(grad + 0.01 * param, alpha=net.learning_rate)"),
     ("gradients_not_cleared", "two_layer"): ("net.zero_grad()", "pass"),
     ("gradients_not_cleared", "autoencoder"): ("net.optimizer.zero_grad()", "pass"),
+    ("gradients_not_cleared", "recurrent"): ("net.optimizer.zero_grad()", "pass"),
     ("gradients_not_cleared", "unet"): ("net.optimizer.zero_grad()", "pass"),
     # as with an optimizer that is made anew for each step
-    ("no_momentum", "unet"): ("net.optimizer.step()", "net.optimizer.state.clear(), net.optimizer.step()"),
+    **{
+        ("no_momentum", model): ("net.optimizer.step()", "net.optimizer.state.clear(), net.optimizer.step()")
+        for model in ("recurrent", "unet")
+    },
     ("statistics_in_eval", "unet"): (
         "return super().forward(x)",
         "h = super().forward(x); F.batch_norm(x, self.running_mean, self.running_var, training=True); return h",
@@ -207,12 +207,13 @@ OTHERS: dict[tuple[str, str], Planting] = {
     ("doubled_gradient", "autoencoder"): partial(doubled, autoencoder, "encoder2.weight"),
     **{
         ("learning_rate", model): partial(option, MODULES[model], lr=lambda rate: 2 * rate)
-        for model in ("autoencoder", "unet")
+        for model in ("autoencoder", "recurrent", "unet")
     },
     ("frozen_parameter", "autoencoder"): partial(frozen, autoencoder, "decoder2.bias"),
+    ("frozen_parameter", "recurrent"): partial(frozen, recurrent, "head.bias"),
     ("frozen_parameter", "unet"): partial(frozen, unet, "head.bias"),
-    ("weight_decay", "unet"): partial(option, unet, weight_decay=0.01),
-    ("nesterov", "unet"): partial(option, unet, nesterov=True),
+    **{("weight_decay", model): partial(option, MODULES[model], weight_decay=0.01) for model in ("recurrent", "unet")},
+    **{("nesterov", model): partial(option, MODULES[model], nesterov=True) for model in ("recurrent", "unet")},
     ("adam_eps_hat", "autoencoder"): partial(uncorrected_adam, rate_too=False),
     ("adam_no_bias_correction", "autoencoder"): partial(uncorrected_adam, rate_too=True),
     ("adam_eps", "autoencoder"): partial(option, autoencoder, eps=1e-7),

@@ -32,6 +32,9 @@ _TENSOR_NAMES = {
     "offset": "bias",
     "mean": "running_mean",
     "var": "running_var",
+    "w_x": "w_x.weight",
+    "w_h": "w_h.weight",
+    "b_h": "w_h.bias",
 }
 _SLOT_NAMES = {"velocity": "momentum_buffer", "m": "exp_avg", "v": "exp_avg_sq", "s": "square_avg"}
 

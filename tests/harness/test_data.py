@@ -40,7 +40,9 @@ def test_batches_have_exactly_the_spec_s_entries(model, size):
             assert np.isfinite(array).all()
 
 
-@pytest.mark.parametrize(("model", "batch_size"), [("two_layer", 3), ("autoencoder", 700), ("unet", 2)])
+@pytest.mark.parametrize(
+    ("model", "batch_size"), [("two_layer", 3), ("autoencoder", 700), ("recurrent", 700), ("unet", 2)]
+)
 def test_batches_repeat_for_a_seed_and_differ_otherwise(model, batch_size):
     """Batch i depends on seed and i alone, also when the list is longer (700 images a batch pass an epoch's end)."""
     spec = specs.get(model, "tiny", batch_size=batch_size)
@@ -81,6 +83,27 @@ def test_one_epoch_shows_each_training_digit_once_and_no_held_out_one():
     assert not first & kept
 
 
+def test_recurrent_net_reads_the_first_rows_of_a_digit_and_zeros_below():
+    spec = specs.get("recurrent", batch_size=1500)
+    (batch,) = data.batches(spec, 3, 1)
+    length, T = batch["length"], spec.sizes["T"]
+    assert set(length) == set(range(1, T + 1))
+    is_read = np.arange(T) < length[:, None]
+    assert (batch["x"][~is_read] == 0).all()
+    images, labels = data._digits(T, spec.sizes["D_in"])
+    digits = {(image.tobytes(), label) for image, label in zip(images, labels, strict=True)}
+    whole = length == T
+    assert {(x.tobytes(), y.argmax()) for x, y in zip(batch["x"][whole], batch["y"][whole], strict=True)} <= digits
+    assert set(np.unique(batch["y"])) == {0.0, 1.0}
+    assert (batch["y"].sum(axis=1) == 1).all()
+
+
+def test_recurrent_net_gets_batches_that_are_padded_to_their_longest_example():
+    for T in (1, 5, 40):
+        spec = specs.get("recurrent", "tiny", T=T)
+        assert [batch["length"].max() for batch in data.batches(spec, 0, 20)] == [T] * 20
+
+
 def test_held_out_is_the_same_set_for_every_seed_with_other_noise():
     spec = specs.get("autoencoder", "tiny")
     one, two = data.held_out(spec, 1, 8), data.held_out(spec, 2, 8)
@@ -98,7 +121,7 @@ def test_enlarged_digits_keep_each_pixel_in_its_place():
     from sklearn.datasets import load_digits
 
     # 28 = 3.5 · 8: take 56×56 by repeating, then average squares of 7
-    doubled = data._digits().repeat(2, axis=1).repeat(2, axis=2)
+    doubled = data._digits(28, 28)[0].repeat(2, axis=1).repeat(2, axis=2)
     shrunk = doubled.reshape(-1, 8, 7, 8, 7).mean((2, 4))
     original = load_digits().images / 16
     assert np.corrcoef(shrunk.ravel(), original.ravel())[0, 1] > 0.99

@@ -107,7 +107,7 @@ def test_a_broken_implementation_is_refused_in_words(
     ("arguments", "message"),
     [
         (["check", "--optimizers", "adm"], "unknown optimizer 'adm'; choose from sgd, momentum, nesterov, adam"),
-        (["check", "--model", "unt"], "unknown model 'unt'; choose from two_layer, autoencoder, unet"),
+        (["check", "--model", "unt"], "unknown model 'unt'; choose from two_layer, autoencoder, recurrent, unet"),
         (["mutants", "--variants", "torch"], "unknown variant 'torch'; choose from "),
         (["mutants", "--markdown", "/dev/null/mutants.md"], "cannot write to /dev/null"),
     ],

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness import environment, options
+from harness import environment, options, presets
 from impls import specs
 
 
@@ -19,7 +19,7 @@ def parse(**values: str) -> dict[str, Any]:
 
 def test_defaults() -> None:
     settings = parse(device="cpu")
-    assert settings["models"] == list(specs.MODELS)
+    assert settings["models"] == [model for model in specs.MODELS if model != "recurrent"]
     assert settings["preset"].name == "default"
     assert settings["num_threads"] == environment.default_num_threads()
     assert "numpy" in [entry.name for entry in settings["variants"]]
@@ -28,6 +28,14 @@ def test_defaults() -> None:
 def test_quick_times_the_headline_variants_unless_told() -> None:
     assert all(entry.variant.headline for entry in parse(preset="quick")["variants"])
     assert [entry.name for entry in parse(preset="quick", variants="numpy")["variants"]] == ["numpy"]
+
+
+@pytest.mark.parametrize("preset", presets.PRESETS)
+def test_a_net_that_no_preset_times_by_itself_is_timed_when_it_is_named(preset: str) -> None:
+    assert "recurrent" not in parse(preset=preset, device="cpu")["models"]
+    settings = parse(preset=preset, models="recurrent", device="cpu")
+    assert settings["models"] == ["recurrent"]
+    assert specs.get("recurrent", settings["preset"].sizes["recurrent"]).size == "small"
 
 
 def test_full_certifies_the_autoencoder_with_every_optimizer() -> None:
@@ -43,7 +51,7 @@ def test_lists_are_split_and_repeats_dropped() -> None:
     ("option", "value", "message"),
     [
         ("preset", "fast", r"unknown preset 'fast'; choose from quick, default, full"),
-        ("models", "resnet", r"unknown model 'resnet'; choose from two_layer, autoencoder, unet"),
+        ("models", "resnet", r"unknown model 'resnet'; choose from two_layer, autoencoder, recurrent, unet"),
         ("variants", "torch-eagr", r"unknown variant 'torch-eagr'; choose from .*numpy"),
         ("device", "tpu", r"unknown device 'tpu'; choose from auto, cpu, gpu"),
         ("threads", "0", r"--threads 0: give a whole number, 1 or more"),

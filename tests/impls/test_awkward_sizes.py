@@ -69,6 +69,8 @@ class Awkward(Problem):
         y = drawn("y")
         ys = {"drawn": y if self.spec.model == "two_layer" else (y > 0), "zeros": 0 * y, "ones": 0 * y + 1}
         batch = {"x": xs[self.x], "y": ys[self.y]}
+        if "length" in self.spec.inputs:
+            batch["length"] = rng.integers(1, self.spec.sizes["T"], size=self.spec.batch_size, endpoint=True)
         if "dropout" in self.spec.inputs:
             mask = drawn("dropout")
             batch["dropout"] = {"drawn": mask > 0, "kept": 0 * mask + 1, "dropped": 0 * mask}[self.dropout]
@@ -206,6 +208,26 @@ def test_autoencoder(workers: list[Worker], x: str, y: str, learning_rate: float
     # Where every output is saturated its slope y·(1 - y) is what the rounding of y to 1 leaves of it: the gradient has
     # no digit that two programs share.
     check(workers, Awkward(spec, seed, x=x, y=y), judged="layer@0|forward@0|loss@0" if x == "huge" else "")
+
+
+@few
+@example(batch_size=1, T=1, D_in=1, H=1, x="normal", y="drawn", learning_rate=0.1, seed=1)
+@example(batch_size=3, T=6, D_in=2, H=1, x="zeros", y="zeros", learning_rate=0.1, seed=0)
+@example(batch_size=5, T=2, D_in=5, H=7, x="constant", y="ones", learning_rate=0.0, seed=0)
+@given(
+    batch_size=st.integers(1, 5),
+    T=st.integers(1, 9),
+    D_in=st.integers(1, 5),
+    H=st.integers(1, 9),
+    x=st.sampled_from(["normal", "constant", "zeros"]),
+    y=y_kinds,
+    learning_rate=st.sampled_from([0.0, 0.1]),
+    seed=st.integers(0, 99),
+)
+def test_recurrent(workers: list[Worker], x: str, y: str, learning_rate: float, seed: int, **sizes: int) -> None:
+    """Lengths are drawn, so that the longest may be shorter than T: what is beyond is padding for every example."""
+    spec = specs.get("recurrent", "tiny", learning_rate=learning_rate, **sizes)
+    check(workers, Awkward(spec, seed, x=x, y=y))
 
 
 @settings(few, max_examples=1)

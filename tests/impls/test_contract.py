@@ -15,9 +15,9 @@ from impls import registry
 Ran = tuple[dict[str, np.ndarray], dict[str, dict[str, str]]]
 LEDGER_KEYS = {"layout", "donation", "synchronisation", "compiler", "caches", "precision"}
 ENTRIES = registry.variants()
-# The two-layer net is quick to compile; the U-Net has images, and statistics.
+# The two-layer net is quick to compile; the recurrent net predicts from two entries; the U-Net has images, statistics.
 PAIRS = [(name, "two_layer") for name in ENTRIES]
-PAIRS += [(name, "unet") for name, entry in ENTRIES.items() if entry.variant.headline]
+PAIRS += [(name, model) for model in ("recurrent", "unet") for name, entry in ENTRIES.items() if entry.variant.headline]
 each_pair = pytest.mark.parametrize(("variant", "model"), PAIRS)
 each_pair_with_stacks = pytest.mark.parametrize(
     ("variant", "model"), [(name, model) for name, model in PAIRS if ENTRIES[name].variant.num_steps(model) > 1]

@@ -16,6 +16,7 @@ DTYPES = ["float32", "float64"]
 NETS = {
     "two_layer": specs.get("two_layer", "tiny"),
     "autoencoder": specs.get("autoencoder", "tiny"),
+    "recurrent": specs.get("recurrent", "tiny"),
     "unet": specs.get("unet", "tiny"),
     "unet-batch-of-2": specs.get("unet", "tiny", batch_size=2),
 }
@@ -24,9 +25,11 @@ each_model = pytest.mark.parametrize("spec", [NETS[model] for model in specs.MOD
 
 
 def draw_batch(spec, dtype="float64"):
-    """A batch of the spec's shapes: noise, and for the U-Net labels and a mask of zeros and ones."""
+    """A batch of the spec's shapes: noise, for the U-Net labels and a mask of zeros and ones, lengths of 1 to T."""
     rng = np.random.default_rng(1)
     batch = {name: rng.normal(size=shape) for name, shape in spec.inputs.items()}
+    if spec.model == "recurrent":
+        batch["length"] = np.resize([2, spec.sizes["T"], 1, 3], spec.batch_size)
     if spec.model == "unet":
         batch["y"] = batch["y"] > 0
         batch["dropout"] = batch["dropout"] > 0
@@ -91,7 +94,7 @@ def test_every_gradient_agrees_with_a_central_difference(spec):
             assert numeric == pytest.approx(np.vdot(grad, direction), abs=1e-7 * norm), tensor.name
 
 
-@pytest.mark.parametrize("name", ["two_layer", "autoencoder", "unet-batch-of-2"])
+@pytest.mark.parametrize("name", ["two_layer", "autoencoder", "recurrent", "unet-batch-of-2"])
 def test_single_entries_of_the_gradients_agree_with_central_differences(name):
     """Two drawn entries of each parameter; of every fifth one for the U-Net, to save time."""
     spec = NETS[name]
@@ -142,6 +145,28 @@ def test_autoencoder_agrees_with_scipy():
         h = special.expit(h) if layer == "decoder2" else np.where(h > 0, h, 0)
     np.testing.assert_allclose(implementation(spec).forward(net, batch), h, rtol=1e-12)
     assert implementation(spec).loss(net, batch) == pytest.approx(((h - batch["y"]) ** 2).sum() / h.size, rel=1e-12)
+
+
+def test_recurrent_reads_each_example_alone_to_its_end():
+    """The definition without a mask, example by example; what stands in the padding does not matter."""
+    spec = NETS["recurrent"]
+    net, batch = build(spec), draw_batch(spec)
+    p, logits = net.params, []
+    for x, length in zip(batch["x"], batch["length"], strict=True):
+        h = np.zeros(spec.sizes["H"])
+        for x_t in x[: int(length)]:
+            h = np.tanh(np.einsum("d,dh->h", x_t, p["rnn.w_x"]) + np.einsum("g,gh->h", h, p["rnn.w_h"]) + p["rnn.b_h"])
+        logits.append(np.einsum("h,ho->o", h, p["head.w"]) + p["head.b"])
+    np.testing.assert_allclose(implementation(spec).forward(net, batch), logits, rtol=1e-12)
+    probability = special.expit(np.array(logits))
+    expected = -special.xlogy(batch["y"], probability) - special.xlog1py(1 - batch["y"], -probability)
+    assert implementation(spec).loss(net, batch) == pytest.approx(expected.mean(), rel=1e-12)
+    padding = np.arange(spec.sizes["T"]) >= batch["length"][:, None]
+    assert padding.any()
+    padded = {**batch, "x": np.where(padding[:, :, None], 1e6, batch["x"])}
+    np.testing.assert_array_equal(implementation(spec).forward(net, padded), implementation(spec).forward(net, batch))
+    for name, grad in implementation(spec).gradients(net, batch)[1].items():
+        np.testing.assert_array_equal(implementation(spec).gradients(net, padded)[1][name], grad)
 
 
 def scipy_unet(net, image):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from impls import specs
-from impls.reference import layers, optimizers
+from impls.reference import layers, optimizers, recurrent
 from impls.specs import OptimizerSpec
 
 TOLERANCE = 1e-12
@@ -447,6 +447,51 @@ def test_dropout_agrees_with_a_library_that_draws_its_own_mask(witness, request)
     y, backward = layers.dropout(x, mask=mask, rate=0.25)
     agree(witness_y, y)
     agree(witness_grad, *backward(weights))
+
+
+# ---------------------------------------------------------------- the recurrent net, whose sequences end by other means
+
+SEQUENCES = specs.get("recurrent", "tiny")
+LENGTH = np.array([2, 5, 1, 3])
+READ = draw(*SEQUENCES.inputs["x"])
+CLASS = (draw(*SEQUENCES.inputs["y"]) > 1).astype(float)
+
+
+def torch_packed(F, w_x, w_h, b_h, w, b):
+    """Sequences packed one after the other: there is no padding."""
+    import torch
+
+    rnn = torch.nn.RNN(*w_x.shape, batch_first=True, dtype=torch.float64)
+    weights = {"weight_ih_l0": w_x.T, "weight_hh_l0": w_h.T, "bias_ih_l0": b_h, "bias_hh_l0": torch.zeros_like(b_h)}
+    packed = torch.nn.utils.rnn.pack_padded_sequence(
+        torch.tensor(READ), torch.tensor(LENGTH), batch_first=True, enforce_sorted=False
+    )
+    _, h = torch.func.functional_call(rnn, weights, (packed,))
+    return F.binary_cross_entropy_with_logits(h[0] @ w + b, torch.tensor(CLASS))
+
+
+def linen_carry(w_x, w_h, b_h, w, b):
+    """Every state kept, and that after the last step taken."""
+    from flax import linen
+
+    layer = linen.RNN(linen.SimpleCell(len(b_h), param_dtype="float64"), return_carry=True)
+    params = {"cell": {"i": {"kernel": w_x, "bias": b_h}, "h": {"kernel": w_h}}}
+    h, _ = layer.apply({"params": params}, READ, seq_lengths=LENGTH)
+    return optax_loss("sigmoid_binary_cross_entropy")(h @ w + b, CLASS).mean()
+
+
+@pytest.mark.parametrize(("library", "function"), [("torch", torch_packed), ("jax", linen_carry)])
+def test_the_recurrent_net_agrees_with(library, function, request):
+    params = SEQUENCES.initial(0)
+    params |= {name: draw(*array.shape) for name, array in params.items() if array.ndim == 1}
+    value, grads = recurrent.gradients(
+        recurrent.build(SEQUENCES, params), {"x": READ, "length": LENGTH.astype(float), "y": CLASS}
+    )
+    differentiate = request.getfixturevalue(library).differentiate
+    witness_value, witness_grads = differentiate(function, list(params.values()), np.ones(()))
+    agree(witness_value, np.asarray(value))
+    for name, witness_grad in zip(params, witness_grads, strict=True):
+        agree(witness_grad, grads[name])
 
 
 def test_every_layer_has_a_witness():
