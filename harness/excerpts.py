@@ -1,0 +1,49 @@
+"""The tagged blocks of an implementation's file, for the lesson to lay side by side."""
+
+import ast
+import textwrap
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import impls
+from impls import registry, specs
+
+TAGS = ("forward", "loss", "grad", "update")
+
+
+def sources(backends: Iterable[str], model: str, size: str = "original") -> dict[str, dict[str, Any]]:
+    """Return each backend's blocks of a net: {backend: {model: {"title", "sections", "shapes"}}}.
+
+    `sections` has the text below each tag, `shapes` what the letters in its comments stand for.
+    """
+    spec = specs.get(model, size)
+    shapes = {"N": spec.batch_size, **spec.sizes}
+    titles = {entry.backend: entry.title for entry in registry.variants().values()}
+    return {
+        backend: {
+            model: {
+                "title": titles[backend],
+                "sections": blocks(_path(backend, model).read_text(encoding="utf-8")),
+                "shapes": shapes,
+            }
+        }
+        for backend in backends
+        if _path(backend, model).is_file()
+    }
+
+
+def blocks(text: str) -> dict[str, str]:
+    """Return the function below each of the tags `# [forward]` to `# [update]`, without its indentation."""
+    lines = text.splitlines()
+    functions = {node.lineno: node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)}
+    found = {}
+    for tag in TAGS:
+        start = next(number for number, line in enumerate(lines, 1) if line.strip() == f"# [{tag}]")
+        function = functions[min(number for number in functions if number > start)]
+        found[tag] = textwrap.dedent("\n".join(lines[start : function.end_lineno]))
+    return found
+
+
+def _path(backend: str, model: str) -> Path:
+    return Path(impls.__file__).parent / backend / f"{model}.py"

@@ -1,0 +1,59 @@
+"""A claim's verdict: computed from the data by a rule that the page states beside it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from reports.words import listed
+
+HOLDS, ONLY, NOT_REPRODUCED, NOT_MEASURED = "holds", "only", "not-reproduced", "not-measured"
+LEAST = 2
+"""A verdict needs so many frameworks (or ways) for which the data decide."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a claim.
+
+    Attributes:
+        outcome: one of the four above.
+        condition: of "only", what follows "holds only"; of "not-measured", what is missing.
+        told: sentences with the figures that decided.
+    """
+
+    outcome: str
+    condition: Markup | str = ""
+    told: tuple[Markup, ...] = ()
+
+    @property
+    def text(self) -> Markup:
+        """Return the verdict as a reader meets it."""
+        if self.outcome == ONLY:
+            return Markup("Holds only {}").format(self.condition)
+        plain = {HOLDS: "Holds", NOT_REPRODUCED: "Not reproduced", NOT_MEASURED: "Not measured"}[self.outcome]
+        return Markup("{}: {}").format(plain, self.condition) if self.condition else Markup(plain)
+
+
+def over(
+    found: Mapping[str, bool | None], told: Sequence[Markup | str] = (), form: str = "in {yes}, not in {no}"
+) -> Verdict:
+    """Return the verdict of a claim that was tried in several frameworks, or ways.
+
+    Args:
+        found: by name, whether the claim held; None where the data do not decide.
+        told: the figures behind it.
+        form: the condition of a claim that held in some, with their names for {yes} and those of the others for {no}.
+    """
+    sentences = tuple(Markup("{}").format(sentence) for sentence in told)
+    decided = {name: held for name, held in found.items() if held is not None}
+    if len(decided) < LEAST:
+        gave = Markup("{} alone").format(listed(decided)) if decided else "none"
+        missing = Markup("the rule asks for {} answers at least, and the data give {}").format(LEAST, gave)
+        return Verdict(NOT_MEASURED, missing, sentences)
+    if all(decided.values()):
+        return Verdict(HOLDS, told=sentences)
+    if not any(decided.values()):
+        return Verdict(NOT_REPRODUCED, told=sentences)
+    yes, no = ([name for name, held in decided.items() if held is wanted] for wanted in (True, False))
+    return Verdict(ONLY, Markup(form).format(yes=listed(yes), no=listed(no)), sentences)
