@@ -49,6 +49,19 @@ def headline(block: dict[str, Any]) -> Iterator[str]:
     certificates = block["certificates"]
     failed = sum(not certificate["passed"] for certificate in certificates)
     yield f"certificates: {len(certificates) - failed} passed, {failed} failed"
+    if block.get("lesson"):
+        yield from _lesson(block["lesson"])
+
+
+def _lesson(lesson: dict[str, Any]) -> Iterator[str]:
+    """Yield how many ways were measured, and a line for each that was not."""
+    measured = [found for found in lesson["measurements"] if found["status"] == "measured"]
+    num_experiments = len({found["experiment"] for found in measured})
+    yield f"lesson: {len(measured)} ways of running measured, in {num_experiments} experiments"
+    for found in lesson["measurements"]:
+        if found["status"] != "measured":
+            way = ", ".join(filter(None, (found["framework"], found["way"])))
+            yield f"  {found['experiment']}, {way}: {found['status']}, {found['reason']}"
 
 
 def _place(entry: dict[str, Any]) -> tuple[Any, ...]:

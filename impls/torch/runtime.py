@@ -75,6 +75,11 @@ def configure(variant: Variant, num_threads: int, device: str) -> dict:
     return {"device": device, "device_name": name, "versions": versions, "flags": flags}
 
 
+def device() -> torch.device:
+    """Return where this process computes."""
+    return _device
+
+
 def _torch_name(name: str) -> str:
     """Return what `state_dict` calls a canonical tensor: "down1.bn1.scale" is "down1.bn1.weight"; a bare "w1" too."""
     layer, _, tensor = name.rpartition(".")

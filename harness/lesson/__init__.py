@@ -1,0 +1,30 @@
+"""The lesson: experiments on static and dynamic graphs, each a claim that people make, measured on this machine.
+
+An experiment is one name, found in three rooms: `impls/BACKEND/experiments/NAME.py` has the framework's ways of
+running, `harness/lesson/NAME.py` probes them, and `reports/lesson/NAME.py` judges what came out.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What the runner needs to know of an experiment.
+
+    Attributes:
+        name: of its files.
+        expected_s: of all frameworks together on two cores, for the progress display alone.
+        is_fresh: every way gets a process of its own. Else the ways of a framework share one, and take turns in it.
+        timeout_s: for the ways that share a process.
+    """
+
+    name: str
+    expected_s: float
+    is_fresh: bool = False
+    timeout_s: float = 120
+
+
+_ALL = (Experiment("asynchrony", expected_s=20),)
+
+EXPERIMENTS = {experiment.name: experiment for experiment in _ALL}
+"""By name, in the order in which they run."""

@@ -1,0 +1,76 @@
+"""Runs inside a worker: the ways that its backend offers for an experiment, probed in turn, and their sources."""
+
+import importlib
+import inspect
+import traceback
+from collections.abc import Callable, Generator, Sequence
+from types import CodeType, ModuleType
+from typing import Any
+
+
+def names(backend: str, experiment: str) -> list[str]:
+    """Return what the backend's ways of running are called."""
+    return list(_module(backend, experiment).WAYS)
+
+
+def probe(backend: str, experiment: str, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Probe ways side by side.
+
+    A probe that is a generator hands over to the next way whenever it yields, so that what slows the machine for a
+    while slows all of them. What one way raises costs that way alone.
+
+    Returns:
+        By way "status", and "data" and "source", or the "reason" of a failure.
+    """
+    module = _module(backend, experiment)
+    function = importlib.import_module(f"harness.lesson.{experiment}").probe
+    running = {name: _in_turns(function, module.WAYS[name]) for name in names}
+    found: dict[str, dict[str, Any]] = {}
+    while running:
+        for name, turns in list(running.items()):
+            try:
+                next(turns)
+                continue
+            except StopIteration as end:
+                found[name] = {"status": "measured", "data": end.value, "source": source(module.WAYS[name], module)}
+            except Exception as error:  # whatever a framework may raise becomes the reason of this way
+                traceback.print_exc()
+                found[name] = {"status": "failed", "reason": f"{type(error).__name__}: {error}"}
+            del running[name]
+    return {name: found[name] for name in names}
+
+
+def source(way: Any, module: ModuleType) -> str:
+    """Return the text of a way: a function or an object's functions, and what they call of the same module."""
+    pending = [way] if inspect.isfunction(way) else [*filter(inspect.isfunction, vars(way).values())]
+    found: set[Any] = set()
+    while pending:
+        part = pending.pop()
+        if part not in found and part.__module__ == module.__name__:
+            found.add(part)
+            pending += _called(part, module)
+    parts = sorted(found, key=lambda part: inspect.getsourcelines(part)[1])
+    return "\n\n".join(inspect.getsource(part) for part in parts)
+
+
+def _called(part: Any, module: ModuleType) -> list[Any]:
+    """Return the module's functions and classes that a function, or a class's methods, name."""
+    functions = [part] if inspect.isfunction(part) else [*filter(inspect.isfunction, vars(part).values())]
+    named = {name for function in functions for code in _codes(function.__code__) for name in code.co_names}
+    values = [vars(module)[name] for name in named if name in vars(module)]
+    return [value for value in values if inspect.isfunction(value) or inspect.isclass(value)]
+
+
+def _codes(code: CodeType) -> list[CodeType]:
+    """Return a function's code, and that of the functions within it."""
+    return [code, *(inner for const in code.co_consts if isinstance(const, CodeType) for inner in _codes(const))]
+
+
+def _in_turns(function: Callable[[Any], Any], way: Any) -> Generator[None, None, Any]:
+    if inspect.isgeneratorfunction(function):
+        return (yield from function(way))
+    return function(way)
+
+
+def _module(backend: str, experiment: str) -> ModuleType:
+    return importlib.import_module(f"impls.{backend}.experiments.{experiment}")
