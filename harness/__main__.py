@@ -266,8 +266,8 @@ def compare(values: argparse.Namespace) -> int:
 
 
 def report(values: argparse.Namespace) -> int:
-    """Render a result document again, byte for byte as the run did."""
-    from harness import results
+    """Render a result document again, byte for byte as the run did; its lesson's page beside it, if it has one."""
+    from harness import results, summary
     from reports import render
 
     try:
@@ -278,6 +278,8 @@ def report(values: argparse.Namespace) -> int:
     options.check_writable(output.parent)
     results.write_atomically(output, render.render(document))
     print(output)
+    if (lesson := summary.write_lesson(document, output.parent)) is not None:
+        print(lesson)
     return 0
 
 

@@ -8,16 +8,31 @@ from typing import Any
 from harness import results
 from harness.folders import RESULTS
 
+LESSON = "lesson.html"
+
 
 def write(document: dict[str, Any], folder: Path, render: Callable[[dict[str, Any]], str]) -> list[str]:
-    """Write `results.json` and `index.html`, and point `latest` at the folder. Returns lines that say where.
+    """Write `results.json`, `index.html` and a lesson's page, and point `latest` at them. Returns lines that say where.
 
     The results come first: whatever happens while the report is made, the measurements are safe.
     """
     results.write_atomically(folder / RESULTS, results.dumps(document))
     results.write_atomically(folder / "index.html", render(document))
+    lines = [f"results: {folder / RESULTS}", f"report:  {folder / 'index.html'}"]
+    if (page := write_lesson(document, folder)) is not None:
+        lines.append(f"lesson:  {page}")
     point_latest_at(folder)
-    return [f"results: {folder / RESULTS}", f"report:  {folder / 'index.html'}"]
+    return lines
+
+
+def write_lesson(document: dict[str, Any], folder: Path) -> Path | None:
+    """Write `lesson.html` and return where it is; None for a document without a lesson."""
+    if document["likeforlike"].get("lesson") is None:
+        return None
+    from reports import lesson
+
+    results.write_atomically(folder / LESSON, lesson.render(document))
+    return folder / LESSON
 
 
 def point_latest_at(folder: Path) -> None:

@@ -2,15 +2,20 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
-from harness import audit
-from harness.lesson import EXPERIMENTS, Experiment
+from harness import audit, lecture
+from harness.lesson import EXPERIMENTS, Experiment, sources
 from harness.progress import Display
 from harness.workers import Worker, WorkerError
 from impls import registry
 from impls.registry import Entry
 
+NET = "two_layer"
+"""Whose files are shown."""
+
+LECTURE = Path(lecture.__file__).parent
 AUDIT_S = 15.0
 """Expected, for the progress display."""
 
@@ -43,6 +48,7 @@ class Lesson:
             "audit": self.audit,
             "measurements": self.measurements,
             "graphs": self.graphs,
+            "sources": sources.sources([entry.backend for entry in self.hosts if entry.variant.headline], NET),
             "finished": self.finished,
         }
 
@@ -72,8 +78,9 @@ class Lesson:
                     "losses": [loss if math.isfinite(loss) else None for loss in finding.losses],
                     "refused": finding.refused,
                     "explanation": finding.explanation,
+                    "source": sources.function(LECTURE / f"{printed.file}.py", "train"),
                 }
-                for finding in audit.audit().findings
+                for printed, finding in zip(audit.PROGRAMS, audit.audit().findings, strict=True)
             ]
         return self.audit
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
-from harness import excerpts
+from harness.lesson import sources
 from impls import registry
 
 Record = dict[str, Any]
@@ -361,7 +361,8 @@ def document(sample: ModuleType, **changes: Any) -> Record:
         "audit": audit(),
         "measurements": measurements(),
         "graphs": graphs(),
-        "sources": excerpts.sources(headline, "two_layer"),
+        "sources": sources.sources(headline, "two_layer"),
+        "finished": [],
         "clinic": CLINIC,
         "exercises": EXERCISES,
         **changes,

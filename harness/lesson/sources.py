@@ -1,4 +1,4 @@
-"""The tagged blocks of an implementation's file, for the lesson to lay side by side."""
+"""The programs that the lesson shows: a net's files, cut at their tags, and those of the audit."""
 
 import ast
 import textwrap
@@ -31,6 +31,15 @@ def sources(backends: Iterable[str], model: str, size: str = "original") -> dict
         for backend in backends
         if _path(backend, model).is_file()
     }
+
+
+def function(path: Path, name: str) -> str:
+    """Return the source of a module's function, without the docstring."""
+    text = path.read_text(encoding="utf-8")
+    node = next(one for one in ast.parse(text).body if isinstance(one, ast.FunctionDef) and one.name == name)
+    lines = text.splitlines()
+    start = node.body[0].end_lineno if ast.get_docstring(node) else node.body[0].lineno - 1
+    return "\n".join([*lines[node.lineno - 1 : node.body[0].lineno - 1], *lines[start : node.end_lineno]])
 
 
 def blocks(text: str) -> dict[str, str]:
