@@ -37,7 +37,7 @@ NARROW = Layout(width=344, label=122, value=80, num_ticks=4, font=11)
 
 def render(comparison: Record) -> str:
     """Return the page for a comparison, as `python -m harness compare --json` writes it."""
-    template = report._template().environment.get_template("comparison.html.j2")  # the same filters and globals
+    template = report.environment().get_template("comparison.html.j2")
     return template.render(
         comparison=comparison,
         groups=[_group(group) for group in comparison["groups"]],
