@@ -29,6 +29,7 @@ def write(runs: Path, only_latest: bool = False) -> Path:
     Two runs that follow each other on one machine get a page that compares them, in the later one's folder.
 
     Args:
+        runs: the folder that has a folder a run.
         only_latest: compare only the latest run with the one before it, to save time.
     """
     found, broken = [], []

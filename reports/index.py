@@ -11,7 +11,6 @@ from markupsafe import Markup
 
 from reports import numbers
 from reports import render as report
-from reports.palette import DARK, LIGHT, css_variables
 from reports.sections import MARGIN, PHASE_TITLES, Comparison, Document, Section, sections, title
 
 MOST_RUNS = 40
@@ -129,8 +128,8 @@ def render(runs: Sequence[Run], broken: Sequence[tuple[str, str]], change: Chang
     """
     newest = sorted(runs, key=lambda run: (run.started_utc, run.id), reverse=True)
     models = list(dict.fromkeys(figure.model for run in newest for figure in run.figures))
-    template = report.environment().get_template("index.html.j2")
-    return template.render(
+    return report.fill(
+        "index.html.j2",
         runs=[_row(run, models) for run in newest],
         titles=[title(model) for model in models],
         broken=broken,
@@ -148,8 +147,6 @@ def render(runs: Sequence[Run], broken: Sequence[tuple[str, str]], change: Chang
         height=HEIGHT,
         left=LEFT,
         data=_embedded(newest),
-        light=Markup(css_variables(LIGHT)),
-        dark=Markup(css_variables(DARK)),
     )
 
 

@@ -44,7 +44,8 @@ def render(document: Document) -> str:
     models = [net.model for net in found]
     general, warnings = _place_warnings(run["warnings"], found)
     largest = [net.sizes[-1] for net in found]
-    return environment().get_template("report.html.j2").render(
+    return fill(
+        "report.html.j2",
         run=run,
         environment=block["environment"],
         answers=[(net, _answer(net)) for net in found],
@@ -66,8 +67,6 @@ def render(document: Document) -> str:
         proofs=proof.tables(block),
         conventions=proof.conventions(block),
         samples={"packed": samples.packed(block), "num": samples.count(block), "digits": samples.DIGITS},
-        light=Markup(css_variables(LIGHT)),
-        dark=Markup(css_variables(DARK)),
     )
 
 
@@ -100,9 +99,14 @@ def _any(cells: list[dict[str, Any]], key: str, value: str) -> bool:
     return any(cell[key] == value for cell in cells)
 
 
+def fill(template: str, **values: Any) -> str:
+    """Return a page made from one of the templates; all have the same colours, filters and constants."""
+    colours = {"light": Markup(css_variables(LIGHT)), "dark": Markup(css_variables(DARK))}
+    return _environment().get_template(template).render(**colours, **values)
+
+
 @cache
-def environment() -> Environment:
-    """Return what the pages are made with: templates, filters and constants."""
+def _environment() -> Environment:
     folder = Path(__file__).with_name("templates")
     made = Environment(
         loader=FileSystemLoader(folder),

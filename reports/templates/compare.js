@@ -1,7 +1,7 @@
 // Any two runs of the index side by side, by the rule of harness/compare.py.
 {
   const { margin, runs } = JSON.parse(document.getElementById("data").textContent);
-  const form = document.querySelector("form.compare");
+  const controls = document.querySelector("fieldset.compare");
   const warning = document.getElementById("compare-warning");
   const place = document.getElementById("compare-table");
   const MARKS = { slower: "▲", faster: "▼", "no change shown": "=", "too wide to say": "?" };
@@ -38,7 +38,7 @@
   }
 
   function show() {
-    const [old, later] = ["old", "new"].map((name) => runs[form.elements[name].selectedIndex]);
+    const [old, later] = ["old", "new"].map((name) => runs[controls.elements[name].selectedIndex]);
     const both = Object.keys(later.cells).filter((key) => old.cells[key]?.[4] === later.cells[key][4]);
     const others = old.machine === later.machine ? "" : `These are other machines: ${old.machine}; ${later.machine}.`;
     warning.textContent = both.length ? others : "These runs have no ratio to the same baseline in common.";
@@ -53,13 +53,13 @@
   if (runs.length > 1) {
     for (const name of ["old", "new"]) {
       const options = runs.map((run) => element("option", `${run.id}, ${run.preset}`));
-      form.elements[name].append(...options);
+      controls.elements[name].append(...options);
     }
     const before = runs.findIndex((run, index) => index > 0 && run.machine === runs[0].machine);
-    form.elements.new.selectedIndex = 0;
-    form.elements.old.selectedIndex = Math.max(1, before);
-    form.hidden = false;
-    form.addEventListener("input", show);
+    controls.elements.new.selectedIndex = 0;
+    controls.elements.old.selectedIndex = Math.max(1, before);
+    controls.hidden = false;
+    controls.addEventListener("input", show);
     show();
   }
 }

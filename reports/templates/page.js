@@ -44,13 +44,13 @@
     button.addEventListener("click", () => sort(head.closest("table"), head));
   }
 
-  const form = document.querySelector("form.filter");
+  const controls = document.querySelector("fieldset.filter");
   const rowsOf = (part) => [...part.querySelectorAll("tr[data-row]")];
 
   function filter() {
-    const words = form.elements.text.value.toLowerCase().split(/[\s,]+/).filter(Boolean);
+    const words = controls.elements.text.value.toLowerCase().split(/[\s,]+/).filter(Boolean);
     for (const name of ["model", "phase", "lane", "machine", "preset"]) {
-      const wanted = form.elements[name]?.value;
+      const wanted = controls.elements[name]?.value;
       if (wanted === undefined) continue;
       for (const one of document.querySelectorAll(`[data-${name}]`)) {
         one.toggleAttribute(`data-not-${name}`, wanted !== "" && one.dataset[name] !== wanted);
@@ -74,14 +74,16 @@
   function count() {
     const rows = rowsOf(document);
     const shown = rows.filter((row) => !isFiltered(row)).length;
-    form.querySelector("output").value = `${shown.toLocaleString("en")} of ${rows.length.toLocaleString("en")} rows shown`;
+    controls.querySelector("output").value = `${shown.toLocaleString("en")} of ${rows.length.toLocaleString("en")} rows shown`;
   }
 
-  if (form) {
-    form.hidden = false;
-    form.addEventListener("input", filter);
-    form.addEventListener("submit", (event) => event.preventDefault());
-    form.addEventListener("reset", () => setTimeout(filter));
+  if (controls) {
+    controls.hidden = false;
+    controls.addEventListener("input", filter);
+    controls.querySelector("button").addEventListener("click", () => {
+      for (const one of controls.querySelectorAll("select, input")) one.value = "";
+      filter();
+    });
     filter(); // a browser may have kept what was chosen before a reload
   }
 }
