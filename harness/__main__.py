@@ -79,6 +79,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command.add_argument("results", metavar="RESULTS.json")
     command.add_argument("--output", metavar="PATH", help="default: index.html beside the results")
     command.set_defaults(run=report)
+    command = commands.add_parser("index", help="make the page that leads to all runs, and compares them")
+    command.add_argument("runs", metavar="DIR", nargs="?", default="reports/runs", help="default: %(default)s")
+    command.set_defaults(run=make_index)
     values = parser.parse_args(arguments)
     try:
         return values.run(values)
@@ -280,6 +283,17 @@ def report(values: argparse.Namespace) -> int:
     print(output)
     if (lesson := summary.write_lesson(document, output.parent)) is not None:
         print(lesson)
+    return 0
+
+
+def make_index(values: argparse.Namespace) -> int:
+    """Write the index of all runs, with a page for every two that follow each other on one machine."""
+    from harness import index
+
+    if not Path(values.runs).is_dir():
+        raise options.OptionError(f"{values.runs} is no folder; runs are made with: pytest --benchmark")
+    options.check_writable(Path(values.runs))
+    print(index.write(Path(values.runs)))
     return 0
 
 

@@ -413,8 +413,20 @@ def _write(session: pytest.Session, run: Run) -> None:
         except OSError as second_error:
             lines[-1] = f"could not write to {folder.path} ({error.strerror}), nor elsewhere ({second_error})"
             session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+    else:
+        lines.append(_index(folder.path.parent))
     if run.interrupted:
         lines.append(f"go on:   pytest --benchmark --resume {run.id}")
+
+
+def _index(runs: Path) -> str:
+    """Renew the index of the runs; return a line that says where it is."""
+    from harness import index
+
+    try:
+        return f"index:   {index.write(runs, only_latest=True)}"
+    except OSError as error:
+        return f"could not write the index of {runs} ({error.strerror})"
 
 
 def _document(config: pytest.Config) -> dict[str, Any]:

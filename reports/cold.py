@@ -64,6 +64,7 @@ def _row(comparison: Comparison, cell: Cell, start: str, stages: Stages, launche
     ]
     return {
         "variant": cell["variant"],
+        "lane": cell["lane"],
         "phase": PHASE_TITLES[comparison.phase],
         "start": start,
         "figures": [*figures, (numbers.time_text(total(stages)), _range([total(launch) for launch in launches]))],

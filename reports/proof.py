@@ -5,13 +5,14 @@ from typing import Any
 
 from markupsafe import Markup
 
-from reports import curves, numbers
+from reports import commands, curves, numbers
 from reports.canvas import MARKERS
 from reports.curves import FLOAT32_FACTOR, Line
-from reports.sections import Document, certified_variants, title
+from reports.sections import Document, certified_variants, have_charts, title
 from reports.words import code
 
 Certificate = dict[str, Any]
+Key = tuple[str, str, str]
 
 PRECISIONS = ("float64", "float32")
 KINDS = {
@@ -26,27 +27,31 @@ KINDS = {
 
 def tables(document: Document) -> list[dict[str, Any]]:
     """Return, per net, size and optimizer: what was found, the charts, the summary, the matrices, and what failed."""
-    nets: dict[tuple[str, str, str], list[Certificate]] = {}
+    nets: dict[Key, list[Certificate]] = {}
     places = {variant: index for index, variant in enumerate(document["run"]["variants"])}
     for entry in sorted(document["certificates"], key=lambda entry: places.get(entry["variant"], len(places))):
         nets.setdefault((entry["model"], entry["size"], entry["optimizer"]), []).append(entry)
     order = {model: index for index, model in enumerate(document["run"]["models"])}
+    drawn = _with_charts(list(nets))
     found = []
     for key in sorted(nets, key=lambda key: order.get(key[0], len(order))):
         model, size, optimizer = key
         precisions = [one for one in PRECISIONS if any(entry["precision"] == one for entry in nets[key])]
         lines = {one: _curves(document, model, size, optimizer, one) for one in PRECISIONS}
+        charted = lines if key in drawn else {one: [] for one in PRECISIONS}
         limits = [entry["limit"] for entry in nets[key] if entry["precision"] == "float64"]
         found.append(
             {
                 "title": title(model),
+                "model": model,
+                "command": commands.certificates(document["run"], model, optimizer),
                 "size": size,
                 "optimizer": optimizer,
                 "drift": _drift(lines, nets[key]),
                 "modes": [mode for mode in MARKERS if mode in {line.mode for line in lines["float32"]}],
                 "has_refused": any(line.is_refused for line in lines["float32"]),
-                "float32_chart": curves.float32_chart(lines["float32"]),
-                "float64_chart": curves.float64_chart(lines["float64"], max(limits)) if limits else None,
+                "float32_chart": curves.float32_chart(charted["float32"]),
+                "float64_chart": curves.float64_chart(charted["float64"], max(limits)) if limits else None,
                 "precisions": precisions,
                 "lines": _lines(nets[key], precisions),
                 "matrices": [_matrix(nets[key], precision) for precision in precisions],
@@ -54,6 +59,14 @@ def tables(document: Document) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def _with_charts(keys: Sequence[Key]) -> set[Key]:
+    """Return those of (net, size, optimizer) whose error is drawn: of many sizes the first and the last."""
+    nets = {(model, optimizer): [key for key in keys if key[::2] == (model, optimizer)] for model, _, optimizer in keys}
+    return {
+        key for sizes in nets.values() for key, is_drawn in zip(sizes, have_charts(len(sizes)), strict=True) if is_drawn
+    }
 
 
 def _curves(document: Document, model: str, size: str, optimizer: str, precision: str) -> list[Line]:

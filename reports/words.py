@@ -69,54 +69,57 @@ def time_and_interval(cell: Cell) -> Markup:
     return Markup("{}").format(text if spread == numbers.NOT_KNOWN else f"{text} ({spread})")
 
 
-def _leader(comparison: Comparison, cells: list[Cell], of_what: str) -> Markup:
+def _leader(comparison: Comparison, cells: list[Cell]) -> Markup:
     """Name the fastest, or those between which the data do not decide."""
     leaders = comparison.leaders(cells)
-    phase = PHASE_WORDS[comparison.phase]
+    phase, count = PHASE_WORDS[comparison.phase], numbers.count_text(len(cells), "as-written variant")
     if len(leaders) == 1:
-        best = leaders[0]
-        form = "<strong>For {}, {} is the fastest</strong> of the {}, at {}."
-        return Markup(form).format(phase, code(best["variant"]), of_what, time_and_interval(best))
+        form = "<strong>For {}, {} is the fastest</strong> of the {}, at {}"
+        return Markup(form).format(phase, code(leaders[0]["variant"]), count, time_and_interval(leaders[0]))
     times = [cell["step_time_s"] for cell in leaders]
-    if len(leaders) > max(2, len(cells) // 2):
-        form = "<strong>For {}, no winner was shown</strong>: this run is too noisy to rank {} of the {}."
-        return Markup(form).format(phase, len(leaders), of_what)
     spread = f"{numbers.time_text(min(times))} to {numbers.time_text(max(times))}"
     who = names([cell["variant"] for cell in leaders])
     if len(leaders) == len(cells):
-        form = "<strong>For {}, no winner was shown</strong>: this run does not set {} apart ({})."
+        form = "<strong>For {}, no winner is shown</strong>: this run does not set {} apart ({})"
         return Markup(form).format(phase, who, spread)
-    form = "<strong>For {}, no single winner was shown</strong>: {} lead the {}; this run does not set them apart ({})."
-    return Markup(form).format(phase, who, of_what, spread)
+    form = "<strong>For {}, no single winner is shown</strong>: of the {}, {} lead and are not set apart ({})"
+    return Markup(form).format(phase, count, who, spread)
 
 
-def _against_baseline(comparison: Comparison, cells: list[Cell]) -> Markup:
-    baseline = comparison.baseline
-    if baseline is None:
+def _apart(comparison: Comparison, cells: list[Cell]) -> Markup:
+    """Give the intervals of the variants that were shown to differ from the baseline."""
+    if comparison.baseline is None:
         return Markup("")
-    claims: dict[str | None, list[Cell]] = {}
-    for cell in cells:
-        claims.setdefault(comparison.claim(cell), []).append(cell)
-    apart = []
-    for cell in [*claims.get("faster", []), *claims.get("slower", [])]:
-        _, low, high = comparison.ratio(cell) or (1.0, 1.0, 1.0)
-        apart.append(Markup("{} took {} times").format(code(cell["variant"]), numbers.interval_text(low, high)))
-    parts = []
-    if apart:
-        apart[0] += Markup(" as long")
-        parts.append(listed(apart))
-    same = [cell["variant"] for cell in claims.get("no difference shown", [])]
-    wide = [cell["variant"] for cell in [*claims.get("too wide to say", []), *claims.get(None, [])]]
-    if same:
-        parts.append(Markup("no difference was shown for {}").format(names(same)))
-    if wide:
-        parts.append(Markup("for {} the interval is too wide to say").format(names(wide)))
+    found = [(ratio, cell) for cell in cells if _is_apart(comparison, cell) and (ratio := comparison.ratio(cell))]
+    parts = [
+        Markup("{} takes {} times").format(code(cell["variant"]), numbers.interval_text(*ratio[1:]))
+        for ratio, cell in sorted(found, key=lambda one: one[0])
+    ]
     if not parts:
         return Markup("")
-    form = " Measured against the baseline {} ({}): {}."
-    return Markup(form).format(
-        code(baseline["variant"]), numbers.time_text(baseline["step_time_s"]), Markup("; ").join(parts)
-    )
+    parts[0] += Markup(" as long as {}").format(code(comparison.baseline["variant"]))
+    return Markup("; {}").format(listed(parts))
+
+
+def _is_apart(comparison: Comparison, cell: Cell) -> bool:
+    return comparison.claim(cell) in ("faster", "slower")
+
+
+def _not_apart(comparison: Comparison, cells: list[Cell]) -> list[Markup]:
+    """Say of which variants nothing, or no difference, was shown against the baseline."""
+    if comparison.baseline is None:
+        return []
+    rest = [cell for cell in cells if not _is_apart(comparison, cell)]
+    same = [cell["variant"] for cell in rest if comparison.claim(cell) == "no difference shown"]
+    wide = [cell["variant"] for cell in rest if cell["variant"] not in same]
+    told = []
+    baseline = code(comparison.baseline["variant"])
+    if same:
+        told.append(Markup("Between {} and {} no difference is shown.").format(names(same), baseline))
+    if wide:
+        form = "Against {} the interval of {} is too wide to say."
+        told.append(Markup(form).format(baseline, names(wide)))
+    return told
 
 
 def noise(comparison: Comparison) -> Markup:
@@ -154,10 +157,10 @@ def _tuned(comparison: Comparison) -> Markup:
     if len(leaders) != 1 or comparison.baseline is None:
         return Markup("")
     ratio = comparison.ratio(leaders[0])
-    if ratio is None or comparison.claim(leaders[0]) not in ("faster", "slower"):
+    if ratio is None or not _is_apart(comparison, leaders[0]):
         return Markup("")
     what = "the only one is" if len(tuned) == 1 else "the fastest is"
-    form = " In the tuned lane, ranked apart, {} {}, which took {} times as long as the baseline."
+    form = "In the tuned lane, ranked apart, {} {}, which takes {} times as long as the baseline."
     return Markup(form).format(what, code(leaders[0]["variant"]), numbers.interval_text(*ratio[1:]))
 
 
@@ -174,28 +177,41 @@ def _without_ratios(comparison: Comparison) -> Markup:
     return Markup(form).format(phase, listed(times))
 
 
-def found(comparison: Comparison, brief: bool = False) -> Markup:
-    """Say which variant is fastest for one phase, by how much, and with what certainty."""
+def found(comparison: Comparison) -> Markup:
+    """Say in one sentence which variant is fastest for one phase, and by how much the others are not."""
+    phase = PHASE_WORDS[comparison.phase]
     if not comparison.shown:
-        return Markup("For {} no variant was timed.").format(PHASE_WORDS[comparison.phase])
+        return Markup("For {} no variant was timed.").format(phase)
     written = comparison.lane("as-written")
     if len(comparison.shown) == 1 or comparison.baseline is None:
         return _without_ratios(comparison)
     if not comparison.leaders(written):
-        return Markup("For {} there are too few rounds to compare the variants.").format(PHASE_WORDS[comparison.phase])
-    sentence = Markup("")
-    if len(written) > 1:
-        sentence = _leader(comparison, written, numbers.count_text(len(written), "as-written variant"))
-    if brief:
-        return sentence or Markup("For {} only one as-written variant was timed.").format(PHASE_WORDS[comparison.phase])
+        return Markup("For {} there are too few rounds to compare the variants.").format(phase)
+    if len(written) == 1:
+        return Markup("For {} only one as-written variant was timed.").format(phase)
+    return _leader(comparison, written) + _apart(comparison, _told(comparison)) + Markup(".")
+
+
+def _told(comparison: Comparison) -> list[Cell]:
+    """Return the variants that the answer compares with the baseline: the headline ones, and the leader."""
+    written = comparison.lane("as-written")
     told = [cell for cell in written if cell["headline"] or cell in comparison.leaders(written)[:1]]
-    others = [cell for cell in (told if len(told) > 1 else written) if cell is not comparison.baseline]
-    return (sentence + _against_baseline(comparison, others) + _tuned(comparison) + " " + noise(comparison)).strip()
+    return [cell for cell in (told if len(told) > 1 else written) if cell is not comparison.baseline]
+
+
+def resting_on(comparison: Comparison) -> Markup:
+    """Say what the answer leaves open, the best of the tuned lane, and what the run cannot tell apart."""
+    if not comparison.leaders(comparison.lane("as-written")) or len(comparison.shown) == 1:
+        return Markup("")
+    parts = [*_not_apart(comparison, _told(comparison)), _tuned(comparison), noise(comparison)]
+    return Markup(" ").join(part for part in parts if part)
 
 
 def answer(section: Section) -> list[Markup]:
-    """Return what was found for one net: the first phase (training) in full, the others in a sentence."""
-    return [found(comparison, brief=index > 0) for index, comparison in enumerate(section.comparisons.values())]
+    """Return what was found for one net: a sentence on the first phase (training), what it rests on, the others."""
+    comparisons = list(section.comparisons.values())
+    parts = [*map(found, comparisons[:1]), *map(resting_on, comparisons[:1]), *map(found, comparisons[1:])]
+    return [part for part in parts if part]
 
 
 def left_out(document: Document) -> Markup:
@@ -232,8 +248,7 @@ def proven(document: Document) -> Markup:
     pairs = {(entry["model"], entry["variant"]) for entry in certificates}
     failed = {(entry["model"], entry["variant"]) for entry in certificates if not entry["passed"]}
     first = Markup(
-        "Before anything was timed, every variant was compared with a NumPy reference in float64: {} for {}, those of "
-        "training at every step; {}."
+        "Before anything was timed, every variant was compared with a NumPy reference in float64: {} for {}; {}."
     ).format(
         numbers.count_text(len(certificates), "quantity", "quantities"),
         numbers.count_text(len(pairs), "pair of net and variant", "pairs of net and variant"),

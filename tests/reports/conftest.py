@@ -2,12 +2,14 @@
 
 import importlib.util
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
+from reports import index
 from reports.render import render
 
 
@@ -37,3 +39,21 @@ def full(sample: ModuleType) -> dict[str, Any]:
 def page(full: dict[str, Any]) -> str:
     """The page of the whole run."""
     return render(full)
+
+
+@pytest.fixture(scope="session")
+def runs(sample: ModuleType) -> list[index.Run]:
+    """Three runs of one machine, oldest first; in the last one a variant has become slower."""
+    return [index.summary(document, f"{number}/index.html") for number, document in enumerate(sample.three_runs())]
+
+
+@pytest.fixture(scope="session")
+def node_tools(pytestconfig: pytest.Config) -> Callable[[], Path | str]:
+    """What returns the folder of axe-core and html-validate, or why there is none."""
+    return lambda: _load("node_tools").install(pytestconfig.cache.mkdir("node_tools"))
+
+
+@pytest.fixture(scope="session")
+def validated(node_tools: Callable[[], Path | str]) -> Callable[[Path], list[str]]:
+    """What returns html-validate's errors in a page."""
+    return lambda page: _load("node_tools").validate(node_tools(), page)
