@@ -32,7 +32,6 @@ from reports.lesson import (
 )
 from reports.lesson.cards import Card
 from reports.lesson.measured import Lesson
-from reports.palette import DARK, LIGHT, css_variables
 from reports.sections import Document
 
 PARTS = (
@@ -56,8 +55,8 @@ def render(document: Document) -> str:
         raise ValueError("the document has no lesson; make one with: pytest --benchmark --preset lesson")
     lesson = Lesson(block)
     parts = [(title, [_experiment(lesson, module.card(lesson)) for module in modules]) for title, modules in PARTS]
-    template = report._template().environment.get_template("lesson/page.html.j2")  # the report's filters and globals
-    return template.render(
+    return report.fill(
+        "lesson/page.html.j2",
         run=block["run"],
         environment=block["environment"],
         opening=audit.opening(lesson.record["audit"]),
@@ -66,11 +65,9 @@ def render(document: Document) -> str:
         cards=[one["card"] for _, cards in parts for one in cards],
         slider=_embedded(amortisation.slider(lesson)),
         subjects=graphs.subjects(lesson.record["graphs"]),
-        misconceptions=misconceptions.tested(lesson),
+        misconceptions=misconceptions.sayings(lesson),
         clinic=lesson.record.get("clinic", []),
         exercises=lesson.record.get("exercises", []),
-        light=Markup(css_variables(LIGHT)),
-        dark=Markup(css_variables(DARK)),
     )
 
 

@@ -66,7 +66,7 @@ def _table(findings: list[Record]) -> Table:
     for step in (step for step in SHOWN if step < longest):
         losses = [finding["losses"][step] for finding in findings]
         rows.append((f"loss after {numbers.count_text(step, 'step')}", [_text(loss) for loss in losses]))
-    return Table("The losses in figures", ("", *(finding["title"] for finding in findings)), rows)
+    return Table("The losses in figures", ("of", *(finding["title"] for finding in findings)), rows)
 
 
 def _text(loss: float | None) -> str:

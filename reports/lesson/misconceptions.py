@@ -24,7 +24,7 @@ class Misconception:
     rule: str
 
 
-def tested(lesson: Lesson) -> list[Misconception]:
+def sayings(lesson: Lesson) -> list[Misconception]:
     """Return the sayings with what became of them."""
     return [_always_faster(lesson), _numpy_with_jit(lesson), _first_call(lesson), _static_or_dynamic(lesson)]
 

@@ -30,6 +30,12 @@ def sample() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def lesson_sample() -> ModuleType:
+    """The builder of made-up documents with a lesson, `lesson_sample.py`."""
+    return _load("lesson_sample")
+
+
+@pytest.fixture(scope="session")
 def full(sample: ModuleType) -> dict[str, Any]:
     """A whole run of the largest size that a preset allows; a test must not change it."""
     return sample.full(num_rounds=60)

@@ -1,5 +1,4 @@
 // Three conveniences; the page says everything without them.
-"use strict";
 
 // A chosen tab is remembered, where the browser lets a page do that.
 for (const tabs of document.querySelectorAll("[data-remember]")) {
