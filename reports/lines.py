@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
@@ -44,6 +44,7 @@ class Panel:
         y_text: what turns a value into text.
         counts: the horizontal axis is linear, for things counted one by one.
         marks: places on the horizontal axis with an upright line.
+        limits: heights that the upright axis reaches in any case, so that panels can share a scale.
     """
 
     title: str
@@ -53,6 +54,7 @@ class Panel:
     guides: dict[str, Points] = field(default_factory=dict)
     y_text: Callable[[float], str] = numbers.tick_text
     counts: bool = False
+    limits: tuple[float, ...] = ()
     marks: tuple[float, ...] = ()
 
 
@@ -61,13 +63,13 @@ SINGLE = Grid(width=680, ticks=58, labels=156, body=240, num_ticks=7)
 NARROW = Grid(width=344, ticks=52, labels=126, body=240, num_ticks=4, font=10)
 
 
-def chart(panels: Sequence[Panel], alt: str) -> Chart | None:
-    """Draw the panels that have a line; None where none has."""
+def chart(panels: Sequence[Panel], alt: str, body: int = WIDE.body) -> Chart | None:
+    """Draw the panels that have a line, each `body` pixels high; None where none has."""
     panels = [panel for panel in panels if panel.lines]
     if not panels:
         return None
     wide = WIDE if len(panels) > 1 else SINGLE
-    return Chart(_render(panels, wide), _render(panels, NARROW), alt)
+    return Chart(_render(panels, replace(wide, body=body)), _render(panels, replace(NARROW, body=body)), alt)
 
 
 def _render(panels: Sequence[Panel], grid: Grid) -> canvas.Rendering:
@@ -87,7 +89,7 @@ def _frame(axes: Axes, panel: Panel, grid: Grid) -> None:
     points += [point for guide in panel.guides.values() for point in guide]
     heights = [y for _, y in points] + [end for line in panel.lines for ends in line.ends for end in ends]
     axes.set_yscale("log")
-    axes.set_ylim(_padded(heights))
+    axes.set_ylim(_padded([*heights, *panel.limits]))
     across = [x for x, _ in points]
     if panel.counts:
         axes.set_xlim(min(across) - 0.5, max(across) + 0.5)

@@ -36,7 +36,7 @@ def _ending(losses: list[float | None]) -> str:
     first_nan = next((step for step, loss in enumerate(losses) if _is_lost(loss)), None)
     if first_nan is not None:
         return f"its loss is not a number any more after {numbers.count_text(first_nan, 'step')}"
-    first, last = (f"{loss:.3g}" for loss in (losses[0], losses[-1]) if loss is not None)
+    first, last = (_text(loss) for loss in (losses[0], losses[-1]))
     return f"its loss goes from {first} to {last} in {len(losses) - 1} steps"
 
 
@@ -53,9 +53,10 @@ def _chart(findings: list[Record]) -> Chart | None:
                 break
             points.append((float(step + 1), float(loss)))
         if points:
-            label = finding["title"] + (" → NaN" if len(points) < len(finding["losses"]) else "")
-            drawn.append(Line(label, tone, finding["title"], True, tuple(points)))
-    panel = Panel("Loss at each step", "step", tuple(drawn), y_text=lambda value: f"{value:.0e}".replace("e+0", "e"))
+            label = finding["title"].removesuffix(", as printed").replace(", ", ",\n")
+            label += " → NaN" if len(points) < len(finding["losses"]) else ""
+            drawn.append(Line(label, tone, finding["title"], False, tuple(points)))
+    panel = Panel("Loss, as printed step by step", "step", tuple(drawn), y_text=numbers.power_text)
     endings = "; ".join(f"{finding['title']}: {_ending(finding['losses'])}" for finding in findings)
     return lines.chart([panel], f"Losses of the programs over 500 steps. {endings}.")
 
@@ -66,8 +67,8 @@ def _table(findings: list[Record]) -> Table:
     for step in (step for step in SHOWN if step < longest):
         losses = [finding["losses"][step] for finding in findings]
         rows.append((f"loss after {numbers.count_text(step, 'step')}", [_text(loss) for loss in losses]))
-    return Table("The losses in figures", ("of", *(finding["title"] for finding in findings)), rows)
+    return Table("The losses in figures", ("of", *(finding["title"] for finding in findings)), rows, kind="plain")
 
 
 def _text(loss: float | None) -> str:
-    return "NaN" if loss is None or math.isnan(loss) else f"{loss:.3g}"
+    return "NaN" if loss is None or math.isnan(loss) else numbers.power_text(loss)

@@ -29,7 +29,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of a first column and of others; `kind` is "figures" (right-aligned) or "text"."""
+    """Rows of a first column and of others; `kind`: "figures" (can be sorted), "plain", "text" or "strip"."""
 
     caption: str
     columns: tuple[str, ...]

@@ -14,6 +14,7 @@ STEPS = {
     "grad": ("Gradients", "How the loss changes with each weight."),
     "update": ("Update", "Move each weight a little against its gradient."),
 }
+INDENT = 4
 _COMMENT = re.compile(r"(#[^\n]*)")
 _SHAPE = re.compile(r"\s*(\w+)\s*=[^=].*#\s*(\([\w, ]*\))\s*$")
 
@@ -57,10 +58,14 @@ def _num_lines(text: str) -> str:
 
 
 def _marked(text: str) -> Markup:
-    """Return the code with its comments set apart."""
-    parts = _COMMENT.split(text.strip("\n"))
-    forms = (escape, Markup("<i>{}</i>").format)
-    return Markup("").join(forms[index % 2](part) for index, part in enumerate(parts))
+    """Return the code, a span a line that knows how far it is indented, with comments set apart."""
+    lines = []
+    for line in text.strip("\n").splitlines():
+        forms = (escape, Markup("<i>{}</i>").format)
+        parts = [forms[index % 2](part) for index, part in enumerate(_COMMENT.split(line))]
+        depth = (len(line) - len(line.lstrip())) // INDENT
+        lines.append(Markup('<span class="in{}">{}\n</span>').format(depth, Markup("").join(parts)))
+    return Markup("").join(lines)
 
 
 def _shapes(texts: list[str], sizes: dict[str, int]) -> list[tuple[str, str, str]]:

@@ -6,10 +6,11 @@ from markupsafe import Markup
 
 from reports import lines, numbers
 from reports.canvas import Chart
+from reports.lesson import plots
 from reports.lesson.cards import Card, Figure, Table
 from reports.lesson.measured import Estimate, Lesson, Measurement, by_framework
 from reports.lesson.verdicts import Verdict, over
-from reports.lines import Line, Panel
+from reports.lines import Line, Panel, Points
 from reports.words import code
 
 MOST_GROWTH = 1.5
@@ -46,8 +47,8 @@ def card(lesson: Lesson) -> Card:
         figures=(
             Figure(
                 _chart(measured),
-                "First call (left: tracing, compiling and one run) and a later call (right) against the length of the "
-                "loop, on logarithmic axes.",
+                "The first call, which traces, compiles and runs, and a later one, against the length of the "
+                "loop, on logarithmic axes. Bold: the loop is part of the graph; dotted: NumPy.",
             ),
         ),
         tables=(_table(measured),) if measured else (),
@@ -105,25 +106,31 @@ def _told(framework: str, unrolled: Measurement, looped: Measurement) -> Markup:
 
 
 def _chart(measured: Sequence[Measurement]) -> Chart | None:
-    firsts, laters = [], []
-    for one in measured:
-        lengths = one.values["lengths"]
-        about = (one.name, one.mode, one.framework, is_in_graph(one))
-        later = [Estimate.of(samples) for samples in one.values["seconds"]]
-        firsts.append(Line(*about, tuple(zip(lengths, one.values["first_seconds"], strict=True))))
-        ends = tuple((estimate.low, estimate.high) for estimate in later)
-        laters.append(Line(*about, tuple((x, e.value) for x, e in zip(lengths, later, strict=True)), ends))
-    lengths = sorted({length for one in measured for length in one.values["lengths"]})
-    panels = [
-        Panel(title, "rounds of the loop", tuple(drawn), tuple(lengths))
-        for title, drawn in (("First call", firsts), ("A later call", laters))
-    ]
+    plain = {one.name: one for one in measured if one.name.startswith(plots.PLAIN)}
+    panels = []
+    for framework, ways in by_framework(measured).items():
+        mine = [one for one in ways if one.name not in plain]
+        for title, points in (("first call", _first_points), ("a later call", _later_points)):
+            drawn = tuple(
+                Line(plots.wrapped(one.way), one.mode, one.mode, is_in_graph(one), points(one)) for one in mine
+            )
+            guides = {name: points(one) for name, one in plain.items()}
+            panels.append(Panel(f"{framework}: {title}", "rounds", drawn, tuple(ways[0].values["lengths"]), guides))
     parts = ", ".join(
         f"{one.name} {numbers.time_text(one.values['first_seconds'][-1])} and "
         f"{numbers.time_text(Estimate.of(one.values['seconds'][-1]).value)}"
         for one in measured
     )
-    return lines.chart(panels, f"First and later call of the longest loop: {parts}.")
+    return lines.chart(panels, f"First and later call of the longest loop: {parts}.", body=150)
+
+
+def _first_points(one: Measurement) -> Points:
+    return tuple(zip(one.values["lengths"], one.values["first_seconds"], strict=True))
+
+
+def _later_points(one: Measurement) -> Points:
+    medians = (Estimate.of(samples).value for samples in one.values["seconds"])
+    return tuple(zip(one.values["lengths"], medians, strict=True))
 
 
 def _table(measured: Sequence[Measurement]) -> Table:

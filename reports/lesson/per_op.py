@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from reports import lines, numbers
 from reports.canvas import Chart
+from reports.lesson import plots
 from reports.lesson.cards import Card, Figure, Published, Table
 from reports.lesson.measured import Estimate, Lesson, Measurement, by_framework, split
 from reports.lesson.verdicts import Verdict, over
@@ -46,8 +47,9 @@ def card(lesson: Lesson) -> Card:
         figures=(
             Figure(
                 _chart(measured),
-                "Time of one call of the chain against the number of elements, on logarithmic axes. A flat line pays "
-                "overhead; a line that climbs by ten when the size does is working.",
+                "Time of one call of the chain against the number of elements, on logarithmic axes, the same in every "
+                "panel; the dotted line is NumPy’s. A flat line pays overhead; a line that climbs by ten when the "
+                "size does is working.",
             ),
         ),
         tables=(_table(measured),) if measured else (),
@@ -114,24 +116,34 @@ def size_text(num_elements: float) -> str:
 
 
 def _chart(measured: Sequence[Measurement]) -> Chart | None:
-    drawn = tuple(
-        Line(
-            one.name,
-            one.mode,
-            one.framework,
-            True,
-            tuple(zip(one.values["num_elements"], [e.value for e in _estimates(one)], strict=True)),
-            tuple((estimate.low, estimate.high) for estimate in _estimates(one)),
+    everything = [estimate.value for one in measured for estimate in _estimates(one)]
+    limits = (min(everything), max(everything)) if everything else ()
+    guides = {one.name: _points(one) for one in measured if one.name.startswith(plots.PLAIN)}
+    panels = [
+        Panel(
+            framework,
+            "elements",
+            tuple(_line(one) for one in ways if one.name not in guides),
+            tuple(ways[0].values["num_elements"]),
+            guides,
+            limits=limits,
         )
-        for one in measured
-    )
+        for framework, ways in by_framework(measured).items()
+    ]
     ends = ", ".join(
         f"{one.name} {numbers.time_text(smallest(one).value)} and {numbers.time_text(largest(one).value)}"
         for one in measured
     )
-    sizes = {size for one in measured for size in one.values["num_elements"]}
-    alt = f"Time of a call on the smallest and on the largest vector: {ends}."
-    return lines.chart([Panel("Time of a call of 20 operations", "elements", drawn, tuple(sorted(sizes)))], alt)
+    return lines.chart(panels, f"Time of a call on the smallest and on the largest vector: {ends}.", body=200)
+
+
+def _line(one: Measurement) -> Line:
+    ends = tuple((estimate.low, estimate.high) for estimate in _estimates(one))
+    return Line(plots.wrapped(one.way), one.mode, one.mode, False, _points(one), ends)
+
+
+def _points(one: Measurement) -> tuple[tuple[float, float], ...]:
+    return tuple(zip(one.values["num_elements"], [e.value for e in _estimates(one)], strict=True))
 
 
 def _estimates(one: Measurement) -> list[Estimate]:

@@ -13,6 +13,15 @@ from reports.canvas import Chart, Grid, Rendering
 from reports.lesson.measured import Estimate
 from reports.palette import LIGHT
 
+PLAIN = "NumPy"
+"""Whose way is the measure in the frameworks' panels, being none of theirs."""
+LONGEST_LABEL = 17
+
+
+def wrapped(label: str) -> str:
+    """Return a label with a new line at its first comma, if it is long."""
+    return label.replace(", ", ",\n", 1) if len(label) > LONGEST_LABEL else label
+
 
 @dataclass(frozen=True)
 class Row:
@@ -33,18 +42,22 @@ class Row:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where things are, in pixels."""
+    """Where things are, in pixels; `is_stacked`: labels stand above their marks, not beside them."""
 
     width: int
     label: int
     value: int
     num_ticks: int
     font: int
+    row: int
+    is_stacked: bool = False
 
 
-WIDE = Layout(width=760, label=200, value=190, num_ticks=6, font=12)
-NARROW = Layout(width=344, label=126, value=92, num_ticks=3, font=11)
-ROW, TOP, BOTTOM = 24, 8, 44
+WIDE = Layout(width=790, label=230, value=190, num_ticks=6, font=12, row=24)
+NARROW = Layout(width=344, label=8, value=12, num_ticks=4, font=11, row=38, is_stacked=True)
+TOP, BOTTOM = 8, 44
+ABOVE = 0.36
+"""How far above its marks a stacked label stands, in rows."""
 
 
 def dots(
@@ -63,7 +76,7 @@ def _render(rows: Sequence[Row], xlabel: str, layout: Layout, text: Callable[[fl
         if index == 0 or rows[index - 1].group != row.group:
             levels.append((len(levels), row.group))
         levels.append((len(levels), row))
-    body = ROW * len(levels)
+    body = layout.row * len(levels)
 
     def fill(figure: Figure) -> None:
         axes = canvas.add_axes(figure, layout.label, TOP, layout.width - layout.label - layout.value, body)
@@ -98,6 +111,7 @@ def _scale(axes: Axes, rows: Sequence[Row], layout: Layout, text: Callable[[floa
 
 def _label(axes: Axes, level: float, text: str, layout: Layout, indent: int, bold: bool = False) -> None:
     style: dict[str, Any] = {"ha": "left", "fontsize": layout.font, "color": LIGHT["ink"]}
+    level -= ABOVE if layout.is_stacked and not bold else 0
     canvas.note(axes, (0, level), (indent - layout.label, 0), text, fontweight="bold" if bold else "normal", **style)
 
 
@@ -120,7 +134,11 @@ def _draw(axes: Axes, level: float, row: Row, layout: Layout) -> None:
             zorder=3,
         )
     _label(axes, level, row.label, layout, 10)
-    canvas.note(axes, (1, level), (10, 0), row.text, ha="left", fontsize=11, color=LIGHT["muted"])
+    style: dict[str, Any] = {"fontsize": 11, "color": LIGHT["muted"]}
+    if layout.is_stacked:
+        canvas.note(axes, (1, level - ABOVE), (0, 0), row.text, ha="right", **style)
+    else:
+        canvas.note(axes, (1, level), (10, 0), row.text, ha="left", **style)
 
 
 # ---------------------------------------------------------------- lines over a linear axis
@@ -144,7 +162,7 @@ class Strip:
 
 
 STRIPS_WIDE = Grid(width=960, ticks=58, labels=150, body=170, num_columns=2, num_ticks=5)
-STRIPS_NARROW = Grid(width=344, ticks=52, labels=112, body=170, num_ticks=4, font=10)
+STRIPS_NARROW = Grid(width=344, ticks=52, labels=148, body=170, num_ticks=4, font=10)
 
 
 def strips(panels: Sequence[Strip], xlabel: str, alt: str) -> Chart | None:
@@ -196,5 +214,5 @@ def _strip(axes: Axes, panel: Strip, limits: tuple[float, float], grid: Grid) ->
             markeredgecolor=colour,
             zorder=2,
         )
-        ends.append(canvas.End(len(course.values), course.values[-1], course.label, colour))
+        ends.append(canvas.End(len(course.values), course.values[-1], wrapped(course.label), colour))
     canvas.label_ends(axes, ends, grid.font)

@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from reports.lesson.cards import Card, Mark, Table
 from reports.lesson.measured import Lesson, Measurement, by_framework, split
-from reports.lesson.verdicts import Verdict, over
+from reports.lesson.verdicts import HOLDS, ONLY, Verdict, over
 from reports.words import code, listed
 
 SECOND = 1
@@ -28,7 +28,8 @@ def card(lesson: Lesson) -> Card:
         rule=(
             "In a framework: its eager ways run the body in the second call, and no other way does; the first call of "
             "each runs it. It fails if a way other than eager runs it in the second call. It holds if it does in every "
-            "framework that decides, two at least."
+            "framework that decides, two at least; and only while nothing new arrives if some way other than eager "
+            "runs it again in a later call."
         ),
         verdict=_verdict(measured),
         explain=(
@@ -60,7 +61,10 @@ def _verdict(measured: Sequence[Measurement]) -> Verdict:
             if ran:
                 anew.setdefault(call, []).append(code(one.name))
     told = [Markup("At the {} Python runs again in {}.").format(call, listed(ways)) for call, ways in anew.items()]
-    return over(found, told)
+    verdict = over(found, told)
+    if verdict.outcome == HOLDS and anew:
+        return Verdict(ONLY, "while nothing new arrives", verdict.told)
+    return verdict
 
 
 def _table(measured: Sequence[Measurement]) -> Table:
@@ -72,4 +76,4 @@ def _table(measured: Sequence[Measurement]) -> Table:
 def _mark(ran: int) -> Mark:
     if ran == 0:
         return Mark("–", "idle")
-    return Mark("runs" if ran == 1 else f"runs {ran} times", "ran")
+    return Mark("runs" if ran == 1 else f"runs {ran} ×", "ran")

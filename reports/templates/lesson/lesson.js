@@ -19,14 +19,14 @@ addEventListener("afterprint", () => { for (const one of closed.splice(0)) one.o
 
 // The amortisation slider: 1 to 100,000 steps, 20 places a decade.
 const data = document.getElementById("amortisation-data");
-const form = document.getElementById("amortisation-slider");
-if (data && form) {
+const slider = document.getElementById("amortisation-slider");
+if (data && slider) {
   const records = JSON.parse(data.textContent);
   const [range, withImport, batch] = ["range", "import", "batch"].map((id) => document.getElementById("slider-" + id));
   const batches = [...new Set(records.map((one) => one.batch))];
   for (const size of batches) batch.add(new Option(size.toLocaleString("en"), size));
   document.getElementById("slider-batches").hidden = batches.length < 2;
-  const digits = (value) => value.toLocaleString("en", { maximumSignificantDigits: 3 });
+  const digits = (value) => value.toLocaleString("en", { minimumSignificantDigits: 3, maximumSignificantDigits: 3 });
   const text = (seconds) => seconds < 1 ? digits(1000 * seconds) + "\u00a0ms" : digits(seconds) + "\u00a0s";
 
   const seconds = (one, steps) =>
@@ -52,8 +52,7 @@ if (data && form) {
       return line;
     }));
   };
-  form.addEventListener("input", show);
-  form.addEventListener("submit", (event) => event.preventDefault());
-  form.hidden = false;
+  slider.addEventListener("input", show);
+  slider.hidden = false;
   show();
 }
