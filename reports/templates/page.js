@@ -74,7 +74,7 @@
   function count() {
     const rows = rowsOf(document);
     const shown = rows.filter((row) => !isFiltered(row)).length;
-    controls.querySelector("output").value = `${shown.toLocaleString("en")} of ${rows.length.toLocaleString("en")} rows shown`;
+    controls.querySelector("output").value = `${shown.toLocaleString("en")} of ${rows.length.toLocaleString("en")} rows`;
   }
 
   if (controls) {
