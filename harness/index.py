@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from urllib.parse import quote
 
 from harness import compare, results, stats
 from harness.folders import PARTIAL, RESULTS
@@ -13,6 +14,7 @@ from reports import comparison, index
 from reports.index import Figure, Run
 
 PAGE = "index.html"
+COMPARISONS = "comparisons"
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Found:
 def write(runs: Path, only_latest: bool = False) -> Path:
     """Write the index of the runs in a folder, and of those in `published` beside it; return where it is.
 
-    Two runs that follow each other on one machine get a page that compares them, in the later one's folder.
+    Two runs that follow each other on one machine get a page that compares them, in `comparisons`.
 
     Args:
         runs: the folder that has a folder a run.
@@ -59,7 +61,7 @@ def _folders(runs: Path) -> Iterator[Path]:
 
 
 def _address(path: Path, runs: Path) -> str:
-    return Path(os.path.relpath(path, runs)).as_posix()
+    return quote(Path(os.path.relpath(path, runs)).as_posix())
 
 
 def _read(folder: Path, runs: Path) -> Found:
@@ -95,10 +97,10 @@ def _compared(found: Sequence[Found], runs: Path, only_latest: bool) -> Iterator
     for one in own:
         old = before.get(one.run.machine)
         before[one.run.machine] = one
-        page = one.folder / f"against-{old.run.id}.html" if old else None
-        if old is None or page is None:
+        if old is None:
             yield one
             continue
+        page = runs / COMPARISONS / f"{old.folder.name}-to-{one.folder.name}.html"
         if not page.exists() and (one is own[-1] or not only_latest):
             _compare(old, one, page)
         compared = (old.run.id, _address(page, runs)) if page.exists() else None

@@ -46,8 +46,8 @@ def put(folder: Path, text: str, name: str = "results.json") -> None:
 
 def test_neighbours_of_one_machine_are_compared(runs: Path) -> None:
     page = index.write(runs).read_text(encoding="utf-8")
-    assert [path.relative_to(runs).as_posix() for path in runs.rglob("against-*")] == ["run2/against-run1.html"]
-    assert 'href="run2/against-run1.html"' in page
+    assert [path.name for path in (runs / "comparisons").iterdir()] == ["run1-to-run2.html"]
+    assert 'href="comparisons/run1-to-run2.html"' in page
     assert page.count('<tr data-row="') == 3, "`latest` is no run of its own"
     for day in (1, 2, 3):
         assert f'href="run{day}/index.html"' in page
@@ -55,12 +55,12 @@ def test_neighbours_of_one_machine_are_compared(runs: Path) -> None:
 
 def test_at_the_end_of_a_run_only_its_own_comparison_is_made(runs: Path) -> None:
     index.write(runs, only_latest=True)
-    assert not list(runs.rglob("against-*")), "the latest run is alone on its machine"
+    assert not (runs / "comparisons").exists(), "the latest run is alone on its machine"
 
 
 def test_a_page_that_is_there_is_kept(runs: Path) -> None:
     index.write(runs)
-    page = runs / "run2" / "against-run1.html"
+    page = runs / "comparisons" / "run1-to-run2.html"
     page.write_text("kept", encoding="utf-8")
     index.write(runs)
     assert page.read_text(encoding="utf-8") == "kept"
