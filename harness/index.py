@@ -77,16 +77,15 @@ def _read(folder: Path, runs: Path) -> Found:
         raise results.ResultError(
             f"it goes on, or was killed; to measure the rest: pytest --benchmark --resume {folder.name}"
         )
-    report = folder / PAGE
+    report, problem = folder / PAGE, None
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         if document["likeforlike"]["schema_version"] == results.SCHEMA_VERSION:
             return Found(folder, index.summary(document, _address(report, runs) if report.exists() else None))
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        results.load(path)  # raises, and says what is wrong
-        raise
-    results.load(path)
-    raise AssertionError("another version is refused")
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        problem = error
+    results.load(path)  # raises, and says what is wrong
+    raise results.ResultError(f"{path} fits the schema and cannot be summed up: {problem!r}") from problem
 
 
 def _compared(found: Sequence[Found], runs: Path, only_latest: bool) -> Iterator[Found]:

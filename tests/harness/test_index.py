@@ -75,7 +75,9 @@ def test_published_runs_are_listed_and_not_written_to(runs: Path, document: dict
     assert [path.name for path in published.iterdir()] == ["results.json"]
 
 
-@pytest.mark.parametrize("what", ["cut off", "no block", "old", "a key is missing", "not an object", "killed"])
+@pytest.mark.parametrize(
+    "what", ["cut off", "no block", "old", "a key is missing", "not an object", "senseless", "killed"]
+)
 def test_what_cannot_be_read_is_listed_with_its_reason(runs: Path, document: dict[str, Any], what: str) -> None:
     block = document["likeforlike"]
     if what == "old":
@@ -83,6 +85,8 @@ def test_what_cannot_be_read_is_listed_with_its_reason(runs: Path, document: dic
     elif what == "a key is missing":
         del block["cells"][0]["verdict"]
         del block["groups"][0]["baseline"]
+    elif what == "senseless":
+        block["groups"][0]["control"]["ratio_low"] = -1.0
     text = {"cut off": dumps(document)[:-20], "no block": "{}", "not an object": "[1]"}.get(what, dumps(document))
     put(runs / "bad", text, "partial.json" if what == "killed" else "results.json")
     page = index.write(runs).read_text(encoding="utf-8")
@@ -92,6 +96,7 @@ def test_what_cannot_be_read_is_listed_with_its_reason(runs: Path, document: dic
         "not an object": "has no block &#39;likeforlike&#39;",
         "old": "has schema version 1",
         "a key is missing": "does not fit the schema at likeforlike/",
+        "senseless": "fits the schema and cannot be summed up: ValueError",
         "killed": "pytest --benchmark --resume bad",
     }[what]
     assert reason in page.partition('id="broken"')[2]
