@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from urllib.parse import quote
 
 from harness import compare, results, stats
 from harness.folders import PARTIAL, RESULTS
@@ -13,6 +14,7 @@ from reports import comparison, index
 from reports.index import Figure, Run
 
 PAGE = "index.html"
+COMPARISONS = "comparisons"
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Found:
 def write(runs: Path, only_latest: bool = False) -> Path:
     """Write the index of the runs in a folder, and of those in `published` beside it; return where it is.
 
-    Two runs that follow each other on one machine get a page that compares them, in the later one's folder.
+    Two runs that follow each other on one machine get a page that compares them, in `comparisons`.
 
     Args:
         runs: the folder that has a folder a run.
@@ -59,7 +61,7 @@ def _folders(runs: Path) -> Iterator[Path]:
 
 
 def _address(path: Path, runs: Path) -> str:
-    return Path(os.path.relpath(path, runs)).as_posix()
+    return quote(Path(os.path.relpath(path, runs)).as_posix())
 
 
 def _read(folder: Path, runs: Path) -> Found:
@@ -75,16 +77,15 @@ def _read(folder: Path, runs: Path) -> Found:
         raise results.ResultError(
             f"it goes on, or was killed; to measure the rest: pytest --benchmark --resume {folder.name}"
         )
-    report = folder / PAGE
+    report, problem = folder / PAGE, None
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         if document["likeforlike"]["schema_version"] == results.SCHEMA_VERSION:
             return Found(folder, index.summary(document, _address(report, runs) if report.exists() else None))
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        results.load(path)  # raises, and says what is wrong
-        raise
-    results.load(path)
-    raise AssertionError("another version is refused")
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        problem = error
+    results.load(path)  # raises, and says what is wrong
+    raise results.ResultError(f"{path} fits the schema and cannot be summed up: {problem!r}") from problem
 
 
 def _compared(found: Sequence[Found], runs: Path, only_latest: bool) -> Iterator[Found]:
@@ -95,10 +96,10 @@ def _compared(found: Sequence[Found], runs: Path, only_latest: bool) -> Iterator
     for one in own:
         old = before.get(one.run.machine)
         before[one.run.machine] = one
-        page = one.folder / f"against-{old.run.id}.html" if old else None
-        if old is None or page is None:
+        if old is None:
             yield one
             continue
+        page = runs / COMPARISONS / f"{old.folder.name}-to-{one.folder.name}.html"
         if not page.exists() and (one is own[-1] or not only_latest):
             _compare(old, one, page)
         compared = (old.run.id, _address(page, runs)) if page.exists() else None

@@ -67,8 +67,7 @@ def _alt(comparison: Comparison, cells: Sequence[Cell]) -> str:
 
 
 def _trend(ratios: Sequence[float]) -> str:
-    """Say by how much the second half's median lies above or below the first's."""
+    """Say how the median of the second half of the rounds compares with that of the first."""
     half = len(ratios) // 2
     change = statistics.median(ratios[-half:]) / statistics.median(ratios[:half])
-    word = "slower" if change > 1 else "faster"
-    return f" (second half {numbers.percent_text(math.expm1(abs(math.log(change))))} {word})"
+    return f" (second half {numbers.ratio_text(change)} times the first)"

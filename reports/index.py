@@ -205,6 +205,8 @@ class Point:
 
 
 WIDTH, HEIGHT, LEFT, EDGE = 300, 92, 44, 10
+LEAST_SPAN = 1.3
+"""The axis spans this factor at least, so that a few per cent look like a few per cent."""
 
 
 def histories(runs: Sequence[Run], change: Change) -> list[dict[str, Any]]:
@@ -215,10 +217,15 @@ def histories(runs: Sequence[Run], change: Change) -> list[dict[str, Any]]:
             charts = found.setdefault((run.machine, figure.place), {})
             charts.setdefault((figure.variant, figure.baseline), []).append((run, figure))
     return [
-        {"machine": machine, "place": place, "charts": [_history(points, change) for points in long]}
+        {"machine": machine, "place": place, "charts": [_history(points, change) for points in sorted(long, key=_rank)]}
         for (machine, place), charts in found.items()
         if (long := [points for points in charts.values() if len(points) > 1])
     ]
+
+
+def _rank(points: Sequence[tuple[Run, Figure]]) -> bool:
+    """Put headline variants first, all others after them, each in the order of the runs."""
+    return not points[-1][1].headline
 
 
 def _history(points: Sequence[tuple[Run, Figure]], change: Change) -> dict[str, Any]:
@@ -226,11 +233,11 @@ def _history(points: Sequence[tuple[Run, Figure]], change: Change) -> dict[str, 
     last = points[-1][1]
     changes = ["", *(change(old, new) for (_, old), (_, new) in itertools.pairwise(points))]
     low, high = min(one.low for _, one in points), max(one.high for _, one in points)
-    ticks = numbers.ticks(low, high, 4) or [last.ratio]
-    bottom, top = min(low, *ticks), max(high, *ticks)
+    widen = max(1.0, math.sqrt(LEAST_SPAN / (high / low)))
+    bottom, top = low / widen, high * widen
 
     def level(ratio: float) -> float:
-        share = math.log(ratio / bottom) / (math.log(top / bottom) or 1.0)
+        share = math.log(ratio / bottom) / math.log(top / bottom)
         return round(HEIGHT - EDGE - share * (HEIGHT - 2 * EDGE), 1)
 
     step = (WIDTH - LEFT - 2 * EDGE) / max(1, len(points) - 1)
@@ -253,7 +260,7 @@ def _history(points: Sequence[tuple[Run, Figure]], change: Change) -> dict[str, 
         "baseline": last.baseline,
         "mode": last.mode,
         "headline": last.headline,
-        "ticks": [(level(tick), f"{tick:.4g}") for tick in ticks],
+        "ticks": [(level(tick), f"{tick:.4g}") for tick in numbers.ticks(bottom, top, 4)],
         "points": [asdict(point) for point in drawn],
         "told": f"{last.variant} to {last.baseline} in {len(drawn)} runs: from {numbers.ratio_text(first.ratio)} to "
         f"{numbers.ratio_text(last.ratio)}; became slower {num['slower']} times, faster {num['faster']} times",

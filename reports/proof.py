@@ -33,6 +33,7 @@ def tables(document: Document) -> list[dict[str, Any]]:
         nets.setdefault((entry["model"], entry["size"], entry["optimizer"]), []).append(entry)
     order = {model: index for index, model in enumerate(document["run"]["models"])}
     drawn = _with_charts(list(nets))
+    lanes = {cell["variant"]: cell["lane"] for cell in document["cells"]}
     found = []
     for key in sorted(nets, key=lambda key: order.get(key[0], len(order))):
         model, size, optimizer = key
@@ -53,7 +54,7 @@ def tables(document: Document) -> list[dict[str, Any]]:
                 "float32_chart": curves.float32_chart(charted["float32"]),
                 "float64_chart": curves.float64_chart(charted["float64"], max(limits)) if limits else None,
                 "precisions": precisions,
-                "lines": _lines(nets[key], precisions),
+                "lines": _lines(nets[key], precisions, lanes),
                 "matrices": [_matrix(nets[key], precision) for precision in precisions],
                 "failures": [_failure(entry) for entry in nets[key] if not entry["passed"]],
             }
@@ -130,7 +131,7 @@ def _furthest(lines: Sequence[Line]) -> Line | None:
     return max(certified, key=lambda line: line.values[0][-1], default=None)
 
 
-def _lines(certificates: list[Certificate], precisions: Sequence[str]) -> list[dict[str, Any]]:
+def _lines(certificates: list[Certificate], precisions: Sequence[str], lanes: dict[str, str]) -> list[dict[str, Any]]:
     """Return a line per variant: in each precision the quantity that came closest to its limit, or exceeded it most."""
     lines = []
     for variant in dict.fromkeys(entry["variant"] for entry in certificates):
@@ -139,6 +140,7 @@ def _lines(certificates: list[Certificate], precisions: Sequence[str]) -> list[d
         lines.append(
             {
                 "variant": variant,
+                "lane": lanes.get(variant, ""),
                 "num": len(mine),
                 "num_failed": sum(not entry["passed"] for entry in mine),
                 "gates": [_closest(max(gate, key=_share)) if gate else None for gate in gates],

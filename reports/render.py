@@ -10,6 +10,7 @@ from markupsafe import Markup, escape
 
 from reports import (
     advice,
+    answers,
     breakeven,
     charts,
     cold,
@@ -71,7 +72,7 @@ def render(document: Document) -> str:
 
 
 def _answer(net: Net) -> list[Markup]:
-    return words.answer(net.sizes[0]) if net.parameter is None else scaling.told(net)
+    return answers.answer(net.sizes[0]) if net.parameter is None else scaling.told(net)
 
 
 def _overview(run: dict[str, Any], largest: list[Section]) -> dict[str, Any]:
@@ -197,10 +198,11 @@ def _tables(document: Document, net: Net, section: Section) -> dict[str, Any]:
     return {
         "section": section,
         "name": scaling.point_name(net, section) if net.parameter else "",
-        "found": [words.found(comparison) for comparison in comparisons],
+        "found": [answers.found(comparison) for comparison in comparisons],
         "described": words.described(section),
         "command": commands.timing(document["run"], [section.model]),
         "modes": [mode for mode in MARKERS if _any(cells, "mode", mode)],
+        "is_relaunched": any(comparison.num_launches > 1 for comparison in comparisons),
         "is_binned": any(len(cell["rounds_s"]) > drift.MOST_POINTS for cell in cells),
         "is_thinned": any(sum(map(len, cell["rounds_s"])) > charts.MOST_DOTS for cell in cells),
         "tables": [tables.times(comparison, document["roof"]) for comparison in comparisons if comparison.shown],

@@ -6,7 +6,7 @@ import re
 import struct
 from typing import Any
 
-from reports import limits, numbers, words
+from reports import answers, limits, numbers, words
 from reports.sections import PHASE_TITLES, PHASES, UNCERTIFIED, Cell, Comparison, Section
 
 MARKERS = {"eager": "●", "graph": "■", "compiled": "◆"}
@@ -21,7 +21,7 @@ def times(comparison: Comparison, roof: dict[str, Any] | None) -> dict[str, Any]
         "lanes": [(lane, [_row(comparison, cell, roof) for cell in cells]) for lane, cells in comparison.lanes],
         "baseline": comparison.baseline["variant"] if comparison.baseline else None,
         "measured": _measured(comparison),
-        "control": words.control(comparison),
+        "control": answers.control(comparison),
     }
 
 

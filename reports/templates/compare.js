@@ -26,10 +26,9 @@
   function row(key, [ratio, low, high, floor], [newRatio, newLow, newHigh, newFloor]) {
     const ends = [newLow / high, newHigh / low];
     const word = verdict(...ends, Math.max(floor, newFloor));
-    const [where, variant] = key.split("|");
     const told = element("td", `${MARKS[word]} ${word}`, { class: `text ${word.replaceAll(" ", "-")}` });
     return element("tr", [
-      element("th", [variant, element("span", where, { class: "range" })], { scope: "row" }),
+      element("th", key.split("|")[1], { scope: "row" }),
       figure(ratio, low, high),
       figure(newRatio, newLow, newHigh),
       figure(newRatio / ratio, ...ends),
@@ -45,8 +44,12 @@
     warning.hidden = warning.textContent === "";
     const heads = ["variant", "old ratio", "new ratio", "change", "verdict"];
     const head = element("tr", heads.map((name) => element("th", name, { scope: "col", class: name === "verdict" ? "text" : "" })));
-    const rows = both.map((key) => row(key, old.cells[key], later.cells[key]));
-    place.replaceChildren(element("table", [element("thead", head), element("tbody", rows)]));
+    const places = [...new Set(both.map((key) => key.split("|")[0]))];
+    const bodies = places.map((where) => element("tbody", [
+      element("tr", element("th", where, { scope: "rowgroup", colspan: heads.length })),
+      ...both.filter((key) => key.startsWith(`${where}|`)).map((key) => row(key, old.cells[key], later.cells[key])),
+    ]));
+    place.replaceChildren(element("table", [element("thead", head), ...bodies]));
     place.hidden = both.length === 0;
   }
 

@@ -31,7 +31,7 @@
       rows.sort((a, b) => compare(values.get(a), values.get(b), direction === "ascending" ? 1 : -1));
       body.append(...rows);
     }
-    status.textContent = `sorted by ${head.textContent.trim()}, ${direction}`;
+    status.textContent = `sorted by ${head.innerText.replace(/\s+/g, " ").trim()}, ${direction}`;
   }
 
   for (const head of document.querySelectorAll("th[data-sort]")) {
@@ -74,7 +74,7 @@
   function count() {
     const rows = rowsOf(document);
     const shown = rows.filter((row) => !isFiltered(row)).length;
-    controls.querySelector("output").value = `${shown.toLocaleString("en")} of ${rows.length.toLocaleString("en")} rows shown`;
+    controls.querySelector("output").value = `${shown.toLocaleString("en")} of ${rows.length.toLocaleString("en")} rows`;
   }
 
   if (controls) {

@@ -46,8 +46,8 @@ def put(folder: Path, text: str, name: str = "results.json") -> None:
 
 def test_neighbours_of_one_machine_are_compared(runs: Path) -> None:
     page = index.write(runs).read_text(encoding="utf-8")
-    assert [path.relative_to(runs).as_posix() for path in runs.rglob("against-*")] == ["run2/against-run1.html"]
-    assert 'href="run2/against-run1.html"' in page
+    assert [path.name for path in (runs / "comparisons").iterdir()] == ["run1-to-run2.html"]
+    assert 'href="comparisons/run1-to-run2.html"' in page
     assert page.count('<tr data-row="') == 3, "`latest` is no run of its own"
     for day in (1, 2, 3):
         assert f'href="run{day}/index.html"' in page
@@ -55,12 +55,12 @@ def test_neighbours_of_one_machine_are_compared(runs: Path) -> None:
 
 def test_at_the_end_of_a_run_only_its_own_comparison_is_made(runs: Path) -> None:
     index.write(runs, only_latest=True)
-    assert not list(runs.rglob("against-*")), "the latest run is alone on its machine"
+    assert not (runs / "comparisons").exists(), "the latest run is alone on its machine"
 
 
 def test_a_page_that_is_there_is_kept(runs: Path) -> None:
     index.write(runs)
-    page = runs / "run2" / "against-run1.html"
+    page = runs / "comparisons" / "run1-to-run2.html"
     page.write_text("kept", encoding="utf-8")
     index.write(runs)
     assert page.read_text(encoding="utf-8") == "kept"
@@ -75,7 +75,9 @@ def test_published_runs_are_listed_and_not_written_to(runs: Path, document: dict
     assert [path.name for path in published.iterdir()] == ["results.json"]
 
 
-@pytest.mark.parametrize("what", ["cut off", "no block", "old", "a key is missing", "not an object", "killed"])
+@pytest.mark.parametrize(
+    "what", ["cut off", "no block", "old", "a key is missing", "not an object", "senseless", "killed"]
+)
 def test_what_cannot_be_read_is_listed_with_its_reason(runs: Path, document: dict[str, Any], what: str) -> None:
     block = document["likeforlike"]
     if what == "old":
@@ -83,6 +85,8 @@ def test_what_cannot_be_read_is_listed_with_its_reason(runs: Path, document: dic
     elif what == "a key is missing":
         del block["cells"][0]["verdict"]
         del block["groups"][0]["baseline"]
+    elif what == "senseless":
+        block["groups"][0]["control"]["ratio_low"] = -1.0
     text = {"cut off": dumps(document)[:-20], "no block": "{}", "not an object": "[1]"}.get(what, dumps(document))
     put(runs / "bad", text, "partial.json" if what == "killed" else "results.json")
     page = index.write(runs).read_text(encoding="utf-8")
@@ -92,6 +96,7 @@ def test_what_cannot_be_read_is_listed_with_its_reason(runs: Path, document: dic
         "not an object": "has no block &#39;likeforlike&#39;",
         "old": "has schema version 1",
         "a key is missing": "does not fit the schema at likeforlike/",
+        "senseless": "fits the schema and cannot be summed up: ValueError",
         "killed": "pytest --benchmark --resume bad",
     }[what]
     assert reason in page.partition('id="broken"')[2]

@@ -16,6 +16,7 @@ def test_a_whole_run(project: Any, tiny: tuple[str, ...]) -> None:
     assert "6 passed" in done.stdout
     assert "unet (tiny), train_step, ratio to numpy" in done.stdout
     assert "report:  reports/runs/" in done.stdout
+    assert "index:   reports/runs/index.html" in done.stdout
     assert "two_layer: timing train_step" in done.stderr, "no progress was shown"
 
     document = project.latest()
@@ -42,6 +43,8 @@ def test_a_whole_run(project: Any, tiny: tuple[str, ...]) -> None:
     again = project.path / "again.html"
     report = [sys.executable, "-m", "harness", "report", "reports/runs/latest/results.json", "--output", str(again)]
     subprocess.run(report, cwd=project.path, env=project.environment, check=True, timeout=120)
+    runs = (project.runs / "index.html").read_text(encoding="utf-8")
+    assert f'href="{block["run"]["id"]}/index.html"' in runs
     assert again.read_bytes() == (project.path / "reports" / "runs" / "latest" / "index.html").read_bytes()
 
 

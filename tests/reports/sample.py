@@ -613,6 +613,13 @@ def pictures() -> list[dict[str, Any]]:
     ]
 
 
+def training(*cells: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """Return a run of the autoencoder's training step, every cell certified; `changes` are those of the group."""
+    proofs = [entry for cell in cells for entry in certificates("autoencoder", cell["variant"])]
+    one = group("autoencoder", "train_step", **changes)
+    return document(run={"models": ["autoencoder"]}, groups=[one], cells=list(cells), certificates=proofs)
+
+
 def earlier(days: int = 1, slowness: float = 1.5) -> dict[str, Any]:
     """Return the whole run as it was some days before, when `jax-jit` took 1 / `slowness` of its later time."""
     found = full()

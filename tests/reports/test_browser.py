@@ -190,7 +190,7 @@ def test_filters_hide_and_count(opened: Opened) -> None:
     tab, _ = opened
     output, rows = tab.locator("fieldset.filter output"), tab.locator("tr[data-row]")
     num_rows = rows.count()
-    assert output.inner_text() == f"{num_rows:,} of {num_rows:,} rows shown"
+    assert output.inner_text() == f"{num_rows:,} of {num_rows:,} rows"
     tab.get_by_label("Net", exact=True).focus()
     tab.keyboard.type("U-Net")
     tab.get_by_label("Variant", exact=True).focus()
@@ -200,13 +200,13 @@ def test_filters_hide_and_count(opened: Opened) -> None:
         "[...document.querySelectorAll('tr[data-row]')].filter(r => !r.closest('[data-not-model],"
         "[data-not-phase],[data-not-text]')).map(r => r.dataset.row)"
     )
-    assert output.inner_text() == f"{len(shown):,} of {num_rows:,} rows shown"
+    assert output.inner_text() == f"{len(shown):,} of {num_rows:,} rows"
     assert shown
     assert all("jax" in name or "numpy" in name for name in shown)
     assert not tab.locator("h2", has_text="Two-layer net").is_visible()
     assert not tab.locator("h4", has_text="Training step").first.is_visible()
     tab.get_by_role("button", name="Show all").click()
-    assert output.inner_text() == f"{num_rows:,} of {num_rows:,} rows shown"
+    assert output.inner_text() == f"{num_rows:,} of {num_rows:,} rows"
     assert tab.locator("h2", has_text="Two-layer net").is_visible()
 
 

@@ -330,7 +330,7 @@ def test_drift_is_each_round_over_its_own_median(block: dict[str, Any]) -> None:
     assert drift.by_round(comparison, one) == [0.5, 1.0, 2.0], "the group is summed up by minima"
     chart = drift.chart(net(block))
     assert chart is not None
-    assert "jax-jit 0.5 to 2.0 (second half 300 % slower)" in plain(chart.alt)
+    assert "jax-jit 0.50 to 2.0 (second half 4.00 times the first)" in plain(chart.alt)
     assert {"torch-eager", "its median"} <= set(words_of(chart))
     assert "numpy" not in words_of(chart), "the headline variants alone"
 
