@@ -1,16 +1,29 @@
 """Documents to render, built once a session."""
 
 import importlib.util
+import os
+import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-from reports import index
+from reports import index, lesson
 from reports.render import render
+
+IS_REQUIRED = os.environ.get("LIKEFORLIKE_REQUIRE_BROWSER") == "1"
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 def _load(name: str) -> ModuleType:
@@ -33,6 +46,18 @@ def sample() -> ModuleType:
 def lesson_sample() -> ModuleType:
     """The builder of made-up documents with a lesson, `lesson_sample.py`."""
     return _load("lesson_sample")
+
+
+@pytest.fixture(scope="session")
+def whole(lesson_sample: ModuleType, sample: ModuleType) -> dict[str, Any]:
+    """A document whose lesson has everything; a test must not change it."""
+    return lesson_sample.document(sample)
+
+
+@pytest.fixture(scope="session")
+def lesson_page(whole: dict[str, Any]) -> str:
+    """Its page."""
+    return lesson.render(whole)
 
 
 @pytest.fixture(scope="session")
@@ -63,3 +88,35 @@ def node_tools(pytestconfig: pytest.Config) -> Callable[[], Path | str]:
 def validated(node_tools: Callable[[], Path | str]) -> Callable[[Path], list[str]]:
     """What returns html-validate's errors in a page."""
     return lambda page: _load("node_tools").validate(node_tools(), page)
+
+
+def _give_up(reason: str) -> None:
+    if IS_REQUIRED:
+        pytest.fail(f"LIKEFORLIKE_REQUIRE_BROWSER=1, but {reason}")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def tools(node_tools: Callable[[], Path | str]) -> Path:
+    """The folder of the installed npm packages."""
+    found = node_tools()
+    if isinstance(found, str):
+        _give_up(found)
+    return Path(found)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium, from the system or from Playwright."""
+    try:
+        from playwright.sync_api import Error, sync_playwright
+    except ImportError:
+        _give_up("playwright is not installed (pip install playwright)")
+    with sync_playwright() as playwright:
+        try:
+            path = shutil.which("chromium") or shutil.which("google-chrome")  # None: Playwright's own
+            chromium = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        except Error as error:
+            _give_up(f"no Chromium starts: {str(error).splitlines()[0]}")
+        yield chromium
+        chromium.close()

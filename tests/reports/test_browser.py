@@ -5,8 +5,6 @@ import csv
 import dataclasses
 import io
 import json
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -21,55 +19,15 @@ from reports.render import render
 
 pytestmark = pytest.mark.browser
 
-IS_REQUIRED = os.environ.get("LIKEFORLIKE_REQUIRE_BROWSER") == "1"
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-KINDS = ("report", "index", "comparison")
+KINDS = ("report", "index", "comparison", "lesson")
 WINDOWS = [(kind, width, scheme) for kind in KINDS for width in (360, 1280) for scheme in ("light", "dark")]
 Opened = tuple[Any, list[str]]
 
 
-def _give_up(reason: str) -> None:
-    if IS_REQUIRED:
-        pytest.fail(f"LIKEFORLIKE_REQUIRE_BROWSER=1, but {reason}")
-    pytest.skip(reason)
-
-
 @pytest.fixture(scope="module")
-def tools(node_tools: Callable[[], Path | str]) -> Path:
-    """The folder of the installed npm packages."""
-    found = node_tools()
-    if isinstance(found, str):
-        _give_up(found)
-    return Path(found)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Chromium, from the system or from Playwright."""
-    try:
-        from playwright.sync_api import Error, sync_playwright
-    except ImportError:
-        _give_up("playwright is not installed (pip install playwright)")
-    with sync_playwright() as playwright:
-        try:
-            path = shutil.which("chromium") or shutil.which("google-chrome")  # None: Playwright's own
-            chromium = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        except Error as error:
-            _give_up(f"no Chromium starts: {str(error).splitlines()[0]}")
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture(scope="module")
-def folder(page: str, sample: ModuleType, runs: list[index.Run], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(
+    page: str, lesson_page: str, sample: ModuleType, runs: list[index.Run], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """Where the pages lie."""
     folder = tmp_path_factory.mktemp("pages")
     old, new = sample.earlier(), sample.full()
@@ -78,6 +36,7 @@ def folder(page: str, sample: ModuleType, runs: list[index.Run], tmp_path_factor
         "report": page,
         "index": index.render(runs, [("broken", "it has no block 'likeforlike'")], harness_index.change),
         "comparison": comparison.render(dataclasses.asdict(compared)),
+        "lesson": lesson_page,
     }
     for kind, text in pages.items():
         (folder / f"{kind}.html").write_text(text, encoding="utf-8")

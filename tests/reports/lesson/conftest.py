@@ -2,27 +2,13 @@
 
 import copy
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
 import pytest
 
-from reports.lesson import render
 from reports.lesson.measured import Lesson
 
 Record = dict[str, Any]
-
-
-@pytest.fixture(scope="session")
-def whole(lesson_sample: ModuleType, sample: ModuleType) -> Record:
-    """A document whose lesson has everything; a test must not change it."""
-    return lesson_sample.document(sample)
-
-
-@pytest.fixture(scope="session")
-def lesson_page(whole: Record) -> str:
-    """Its page."""
-    return render(whole)
 
 
 @pytest.fixture
