@@ -36,16 +36,17 @@ def data(backend: str, experiment: str) -> Iterator[tuple[str, dict[str, Any]]]:
     if not registry.has_file(backend, f"experiments/{experiment}"):
         pytest.skip(f"there is no impls/{backend}/experiments/{experiment}.py")
     for way, found in probed(backend)[experiment].items():
-        yield way, found["data"]
+        if found["status"] == "measured":  # the first test below says why one was not
+            yield way, found["data"]
 
 
 @each_backend
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_way_is_measured_and_shows_its_source(backend: str, experiment: str) -> None:
-    ways = [way for way, _ in data(backend, experiment)]
-    found = probed(backend)[experiment]
-    assert {way: found[way].get("error") for way in ways} == dict.fromkeys(ways)
-    assert all("def " in found[way]["source"] for way in ways)
+    assert list(data(backend, experiment)), "nothing was measured"
+    for way, found in probed(backend)[experiment].items():
+        assert found["status"] == "measured", f"{way}: {found['reason']}"
+        assert "def " in found["source"], way
 
 
 @each_backend
