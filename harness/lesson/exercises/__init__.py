@@ -28,12 +28,11 @@ _HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Exercise:
-    """An exercise, as a student sees it.
+    """An exercise, as a student sees it; plain values alone.
 
     Attributes:
         requires: top-level modules that the file imports and that must be installed.
         hints: one after the other, each says more.
-        template: the file to start from.
     """
 
     number: int
@@ -42,7 +41,11 @@ class Exercise:
     statement: str
     requires: tuple[str, ...]
     hints: tuple[str, ...]
-    template: Path
+
+    @property
+    def template(self) -> Path:
+        """The file to start from."""
+        return _template(self.name)
 
 
 @dataclass(frozen=True)
@@ -70,10 +73,14 @@ def find(number: int) -> Exercise:
 
 
 def _exercise(number: int, name: str) -> Exercise:
-    template = _HERE / "templates" / f"{name}.py"
-    title, _, statement = (ast.get_docstring(ast.parse(template.read_text())) or "").partition("\n\n")
+    docstring = ast.get_docstring(ast.parse(_template(name).read_text())) or ""
+    title, _, statement = docstring.partition("\n\n")
     constants = _constants(_HERE / "checks" / f"{name}.py")
-    return Exercise(number, name, title.rstrip("."), statement, constants["REQUIRES"], constants["HINTS"], template)
+    return Exercise(number, name, title.rstrip("."), statement, constants["REQUIRES"], constants["HINTS"])
+
+
+def _template(name: str) -> Path:
+    return _HERE / "templates" / f"{name}.py"
 
 
 def _constants(path: Path) -> dict[str, tuple[str, ...]]:

@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+MOST_LAYERS = 50
+
 
 def loss(params, x, y, depth):
     """Return the sum of squares, after `depth` middle layers."""
@@ -14,12 +16,12 @@ def loss(params, x, y, depth):
 
 
 def masked_loss(params, x, y, depth):
-    """Return the same from a loop in the graph that always takes the most steps, and skips those beyond `depth`."""
+    """Return the same from a loop in the graph that always turns `MOST_LAYERS` times, and skips those beyond `depth`."""
 
     def layer(h, k):
         return jax.lax.cond(k < depth, lambda h: jax.nn.relu(h @ params["w_mid"]), lambda h: h, h), None
 
-    h, _ = jax.lax.scan(layer, jax.nn.relu(x @ params["w_in"]), jnp.arange(50))
+    h, _ = jax.lax.scan(layer, jax.nn.relu(x @ params["w_in"]), jnp.arange(MOST_LAYERS))
     return jnp.sum((h @ params["w_out"] - y) ** 2)
 
 
