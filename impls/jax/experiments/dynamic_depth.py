@@ -16,7 +16,7 @@ def loss(params, x, y, depth):
 
 
 def masked_loss(params, x, y, depth):
-    """Return the same from a loop in the graph that always turns `MOST_LAYERS` times, and skips those beyond `depth`."""
+    """Return the same from a loop in the graph that turns `MOST_LAYERS` times; turns beyond `depth` change nothing."""
 
     def layer(h, k):
         return jax.lax.cond(k < depth, lambda h: jax.nn.relu(h @ params["w_mid"]), lambda h: h, h), None
