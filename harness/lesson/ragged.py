@@ -81,6 +81,6 @@ def probe(way: Way) -> dict[str, Any]:
         "lengths": [len(x) for x in xs],
         "total_seconds": ends[-1],
         "first_seconds": ends[0],
-        "num_traces": None if num_after is None else num_after - num_before,
+        "num_traces": None if num_after is None or num_before is None else num_after - num_before,
         "num_wasted_steps": 0 if packing == "stops early" else num_given - sum(len(x) for x in xs),
     }

@@ -17,16 +17,16 @@ NUM_STEPS = 20
 
 def measure():
     """Return seconds and the number of nodes, after each step."""
-    found = {"seconds": [], "num_nodes": []}
+    seconds, num_nodes = [], []
     with tf.Graph().as_default() as graph, tf.compat.v1.Session() as session:
         w = tf.Variable(tf.ones((8, 8)))
         session.run(tf.compat.v1.global_variables_initializer())
         for _ in range(NUM_STEPS):
             start = time.perf_counter()
             session.run(w.assign(0.9 * w))
-            found["seconds"].append(time.perf_counter() - start)
-            found["num_nodes"].append(len(graph.get_operations()))
-    return found
+            seconds.append(time.perf_counter() - start)
+            num_nodes.append(len(graph.get_operations()))
+    return {"seconds": seconds, "num_nodes": num_nodes}
 
 
 if __name__ == "__main__":

@@ -38,8 +38,8 @@ def traced_and_compiled(subject, function, *arguments):
 
 def jaxpr_nodes(jaxpr):
     """Return a node per argument and per equation; a call of a jitted function is replaced by what is in it."""
-    nodes = []
-    makers = {}  # of each variable: the id of its node
+    nodes: list[Node] = []
+    makers: dict = {}  # of each variable: the id of its node
 
     def ids(atoms):
         return tuple(makers[atom] for atom in atoms if not hasattr(atom, "val"))  # a literal has no maker
@@ -71,7 +71,7 @@ def jaxpr_nodes(jaxpr):
 def hlo_nodes(hlo):
     """Return a node per instruction of the program's entry, as XLA prints it."""
     entry = hlo[hlo.index("\nENTRY ") :]
-    nodes = []
+    nodes: list[Node] = []
     for name, op, rest in re.findall(r"^\s*(?:ROOT )?%?([\w.-]+) = (?:\(.*?\)|\S+) ([\w-]+)\((.*)$", entry, re.M):
         known = {node.id for node in nodes}
         read = [word for word in re.findall(r"%?([\w.-]+)", rest.split("), ")[0]) if word in known]

@@ -49,7 +49,7 @@ def tensors(batch):
 def grad_fn_nodes(tensor):
     """Walk from a tensor's `grad_fn` to the leaves; what reads a node is what hands it a gradient."""
     functions = [tensor.grad_fn]
-    readers = {tensor.grad_fn: []}
+    readers: dict = {tensor.grad_fn: []}
     for function in functions:  # grows while it is walked
         for following, _ in function.next_functions:
             if following is None:
@@ -106,11 +106,11 @@ def kernels(subject, function, *arguments):
 
 def kernel_nodes(lines, prefix):
     """Return a node per call of a kernel; it reads the buffers that calls before it have touched."""
-    nodes = []
-    makers = {}  # of each buffer: the id of the last node that touched it
+    nodes: list[Node] = []
+    makers: dict[str, str] = {}  # of each buffer: the id of the last node that touched it
     for line in lines:
         if alias := re.match(r" +(buf\d+) = (?:reinterpret_tensor\()?(buf\d+)\b", line):
-            makers[alias[1]] = makers.get(alias[2])
+            makers[alias[1]] = makers.get(alias[2], "")
         call = re.match(r" +(?:buf\d+ = )?(extern_kernels\.\w+|cpp_fused\w*|triton_\w+)(?:\.run)?\((.*)", line)
         if call:
             buffers = re.findall(r"\bbuf\d+", line)

@@ -1,6 +1,6 @@
 """Break even before the hundredth call.
 
-`final_state` compiles a loop of 100 steps. Compiled it is fast, but compiling takes so long that the loop without `jit`
+`final_state` compiles a loop of 60 steps. Compiled it is fast, but compiling takes so long that the loop without `jit`
 is ahead for hundreds of calls. Change the file so that the compiled function has caught up after fewer than 100 calls.
 """
 
