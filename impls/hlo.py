@@ -5,7 +5,7 @@ import re
 _NO_KERNELS = {"parameter", "constant", "tuple", "get-tuple-element", "bitcast"}
 """Instructions that name memory, and do not go over it."""
 
-_INSTRUCTION = re.compile(r"= \S+ ([\w-]+)\(")
+_INSTRUCTION = re.compile(r"= (?:\([^)]*\)|\S+) ([\w-]+)\(")
 
 
 def num_kernels(text: str) -> int:
