@@ -1,4 +1,6 @@
-"""When Python runs, in TensorFlow: eagerly in every call, in a `tf.function` when it is traced, of a Session never."""
+"""When Python runs, in TensorFlow: eagerly in every call, in a `tf.function` when it is traced, of a Session once."""
+
+import functools
 
 import tensorflow as tf
 
@@ -38,17 +40,19 @@ def with_signature(ran):
 
 
 def session(ran):
-    """Add the operations to a static graph, when it is built, before any call; then only the Session runs."""
+    """Add the operations to a static graph, in the first call; then only the Session runs."""
 
     def scale(x, number):
         ran()
         return x * number
 
-    with tf.Graph().as_default():
-        x, number = v1.placeholder(tf.float32, [None]), v1.placeholder(tf.float32, [])
-        product = scale(x, number)
-        run = v1.Session().run
-    return lambda array, value: run(product, {x: array, number: value})
+    @functools.cache
+    def built():
+        with tf.Graph().as_default():
+            x, number = v1.placeholder(tf.float32, [None]), v1.placeholder(tf.float32, [])
+            return v1.Session().make_callable(scale(x, number), [x, number])
+
+    return lambda x, number: built()(x, number)
 
 
 WAYS = {
