@@ -6,7 +6,7 @@ reader is to find out: diagnosis and remedy. Its `measure()` returns the figures
 
 import ast
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 PROGRAMS = (
@@ -42,6 +42,10 @@ class Case:
     symptom: str
     diagnosis: str
     remedy: str
+
+    def as_dict(self) -> dict[str, str]:
+        """Return what the result document carries."""
+        return {name: text for name, text in asdict(self).items() if name != "name"}
 
 
 def cases() -> list[Case]:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from harness import environment
 from harness.options import OptionError
@@ -41,6 +42,10 @@ class Exercise:
     statement: str
     requires: tuple[str, ...]
     hints: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what the result document carries."""
+        return {"number": self.number, "title": self.title, "statement": self.statement}
 
     @property
     def template(self) -> Path:

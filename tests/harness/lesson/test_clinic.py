@@ -111,6 +111,7 @@ def test_a_case_hides_its_diagnosis(name: str) -> None:
     assert all([case.title, case.symptom, case.diagnosis, case.remedy])
     assert case.diagnosis not in case.code
     assert "def measure(" in case.code
+    assert set(case.as_dict()) == {"title", "code", "symptom", "diagnosis", "remedy"}
     compile(case.code, name, "exec")
 
 

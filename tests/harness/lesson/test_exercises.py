@@ -45,6 +45,7 @@ def test_an_exercise_says_what_to_do_and_has_hints(exercise: Exercise) -> None:
     assert exercise.title
     assert len(exercise.statement) > 100
     assert len(exercise.hints) >= 3
+    assert set(exercise.as_dict()) == {"number", "title", "statement"}
 
 
 WRONG_SOLUTIONS = {
