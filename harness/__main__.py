@@ -75,6 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command.add_argument("--simulate-only", action="store_true", help="start no worker")
     command.add_argument("--json", metavar="PATH", help="also write all figures there")
     command.set_defaults(run=selfcheck, models="two_layer")
+    command = commands.add_parser("lesson", help="exercises on static and dynamic graphs: list, show, start, check")
+    _add_exercises_to(command.add_subparsers(dest="action", required=True, metavar="ACTION"))
     command = commands.add_parser("report", help="make the HTML report again from a results.json")
     command.add_argument("results", metavar="RESULTS.json")
     command.add_argument("--output", metavar="PATH", help="default: index.html beside the results")
@@ -91,6 +93,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+
+
+def _add_exercises_to(actions: Any) -> None:
+    """Define the actions of `lesson`."""
+    action = actions.add_parser("list", help="show the exercises")
+    action.set_defaults(run=list_exercises)
+    action = actions.add_parser("show", help="print what an exercise asks for")
+    action.add_argument("number", metavar="N", type=int)
+    action.add_argument("--hints", metavar="H", type=int, default=0, help="also print the first H hints")
+    action.set_defaults(run=show_exercise)
+    action = actions.add_parser("start", help="copy the file to start from")
+    action.add_argument("number", metavar="N", type=int)
+    action.add_argument("folder", metavar="FOLDER", nargs="?", default=".", help="default: this one")
+    action.set_defaults(run=start_exercise)
+    action = actions.add_parser("check", help="run your file, and say whether it does what is asked")
+    action.add_argument("number", metavar="N", type=int)
+    action.add_argument("file", metavar="FILE")
+    action.set_defaults(run=check_exercise)
 
 
 def list_cells(_: argparse.Namespace) -> int:
@@ -220,6 +240,43 @@ def selfcheck(values: argparse.Namespace) -> int:
             results.write_atomically(Path(values.json), results.dumps(check.as_dict()))
     check.print()
     return 0 if check.pairs or values.simulate_only else 1
+
+
+def list_exercises(_: argparse.Namespace) -> int:
+    """Print a line per exercise."""
+    from harness.lesson import exercises
+
+    for exercise in exercises.exercises():
+        print(f"{exercise.number}  {exercise.title} ({', '.join(exercise.requires) or 'no framework'})")
+    return 0
+
+
+def show_exercise(values: argparse.Namespace) -> int:
+    """Print an exercise's statement, and hints if asked for."""
+    from harness.lesson import exercises
+
+    exercise = exercises.find(values.number)
+    hints = [f"Hint {number}: {hint}" for number, hint in enumerate(exercise.hints[: values.hints], 1)]
+    print("\n\n".join([f"{exercise.number}. {exercise.title}", exercise.statement, *hints]))
+    return 0
+
+
+def start_exercise(values: argparse.Namespace) -> int:
+    """Copy an exercise's file, and print where to."""
+    from harness.lesson import exercises
+
+    copy = exercises.start(values.number, Path(values.folder))
+    print(f"{copy}\nChange it, then: python -m harness lesson check {values.number} {copy}")
+    return 0
+
+
+def check_exercise(values: argparse.Namespace) -> int:
+    """Run a student's file; return 1 if it does not do what is asked."""
+    from harness.lesson import exercises
+
+    verdict = exercises.check(values.number, Path(values.file))
+    print(f"{'solved' if verdict.passed else 'not yet'}: {verdict.words}")
+    return 0 if verdict.passed else 1
 
 
 def _optimizers(names: str | None, models: list[str], preset: "Preset") -> dict[str, tuple[str, ...]]:

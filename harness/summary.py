@@ -7,6 +7,7 @@ from typing import Any
 
 from harness import results
 from harness.folders import RESULTS
+from harness.lesson import EXPERIMENTS
 
 LESSON = "lesson.html"
 
@@ -71,8 +72,8 @@ def headline(block: dict[str, Any]) -> Iterator[str]:
 def _lesson(lesson: dict[str, Any]) -> Iterator[str]:
     """Yield how many ways were measured, and a line for each that was not."""
     measured = [found for found in lesson["measurements"] if found["status"] == "measured"]
-    num_experiments = len({found["experiment"] for found in measured})
-    yield f"lesson: {len(measured)} ways of running measured, in {num_experiments} experiments"
+    experiments = {found["experiment"] for found in lesson["measurements"]}
+    yield f"lesson: {len(measured)} measurements, in {len(experiments)} of {len(EXPERIMENTS)} experiments"
     for found in lesson["measurements"]:
         if found["status"] != "measured":
             way = ", ".join(filter(None, (found["framework"], found["way"])))

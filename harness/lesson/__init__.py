@@ -24,7 +24,21 @@ class Experiment:
     timeout_s: float = 120
 
 
-_ALL = (Experiment("asynchrony", expected_s=20),)
+_ALL = (
+    Experiment("per_op", expected_s=60),
+    Experiment("fusion", expected_s=35),
+    Experiment("retrace", expected_s=45),
+    Experiment("loops", expected_s=60),
+    Experiment("ragged", expected_s=40),
+    Experiment("dynamic_depth", expected_s=60),
+    Experiment("buffers", expected_s=60, is_fresh=True),
+    Experiment("asynchrony", expected_s=15),
+    Experiment("debugging", expected_s=20),
+    Experiment("python_runs", expected_s=15),
+    Experiment("high_level", expected_s=10),
+    Experiment("export", expected_s=35),
+    Experiment("graphs", expected_s=35),
+)
 
 EXPERIMENTS = {experiment.name: experiment for experiment in _ALL}
 """By name, in the order in which they run."""

@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import sys
 import traceback
 from collections.abc import Callable, Generator, Sequence
 from types import CodeType, ModuleType
@@ -32,7 +33,7 @@ def probe(backend: str, experiment: str, names: Sequence[str]) -> dict[str, dict
                 next(turns)
                 continue
             except StopIteration as end:
-                found[name] = {"status": "measured", "data": end.value, "source": source(module.WAYS[name], module)}
+                found[name] = {"status": "measured", "data": end.value, "source": source(module.WAYS[name])}
             except Exception as error:  # whatever a framework may raise becomes the reason of this way
                 traceback.print_exc()
                 found[name] = {"status": "failed", "reason": f"{type(error).__name__}: {error}"}
@@ -40,24 +41,31 @@ def probe(backend: str, experiment: str, names: Sequence[str]) -> dict[str, dict
     return {name: found[name] for name in names}
 
 
-def source(way: Any, module: ModuleType) -> str:
-    """Return the text of a way: a function or an object's functions, and what they call of the same module."""
+def source(way: Any) -> str:
+    """Return the text of a way: a function or an object's functions, and what they call of the same folder."""
     pending = [way] if inspect.isfunction(way) else [*filter(inspect.isfunction, vars(way).values())]
+    folder = _folder(pending[0])
     found: set[Any] = set()
     while pending:
         part = pending.pop()
-        if part not in found and part.__module__ == module.__name__:
+        if part not in found and _folder(part) == folder:
             found.add(part)
-            pending += _called(part, module)
-    parts = sorted(found, key=lambda part: inspect.getsourcelines(part)[1])
+            pending += _named(part)
+    parts = sorted(found, key=lambda part: (part.__module__, inspect.getsourcelines(part)[1]))
     return "\n\n".join(inspect.getsource(part) for part in parts)
 
 
-def _called(part: Any, module: ModuleType) -> list[Any]:
-    """Return the module's functions and classes that a function, or a class's methods, name."""
+def _folder(part: Any) -> str:
+    return part.__module__.rpartition(".")[0]
+
+
+def _named(part: Any) -> list[Any]:
+    """Return the functions and classes that a function, or a class's methods, name: `call` or `module.call`."""
     functions = [part] if inspect.isfunction(part) else [*filter(inspect.isfunction, vars(part).values())]
-    named = {name for function in functions for code in _codes(function.__code__) for name in code.co_names}
-    values = [vars(module)[name] for name in named if name in vars(module)]
+    names = {name for function in functions for code in _codes(function.__code__) for name in code.co_names}
+    scope = vars(sys.modules[part.__module__])
+    scopes = [scope, *(vars(scope[name]) for name in names if inspect.ismodule(scope.get(name)))]
+    values = [scope[name] for scope in scopes for name in names if name in scope]
     return [value for value in values if inspect.isfunction(value) or inspect.isclass(value)]
 
 

@@ -30,6 +30,15 @@ def test_quick_times_the_headline_variants_unless_told() -> None:
     assert [entry.name for entry in parse(preset="quick", variants="numpy")["variants"]] == ["numpy"]
 
 
+def test_the_lesson_has_one_net_and_no_tuned_variant() -> None:
+    settings = parse(preset="lesson", device="cpu")
+    assert settings["models"] == ["two_layer"]
+    assert {entry.variant.lane for entry in settings["variants"]} == {"as-written"}
+    assert "two_layer" not in dict(settings["left_out"]), "every as-written variant of so small a net has time"
+    with pytest.raises(options.OptionError, match=r"preset 'lesson' has no unet; choose from two_layer"):
+        parse(preset="lesson", models="unet")
+
+
 def test_full_certifies_the_autoencoder_with_every_optimizer() -> None:
     others = parse(preset="full", device="cpu")["preset"].optimizers["autoencoder"]
     assert set(others) == set(specs.OPTIMIZERS) - {specs.get("autoencoder").optimizer.name}

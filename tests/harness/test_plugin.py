@@ -84,6 +84,22 @@ def test_a_sweep_measures_every_net_at_every_size(project: Any, tiny: tuple[str,
     assert {cell["size"] for cell in block["cells"]} == {group["size"] for group in block["groups"]}
 
 
+def test_a_lesson_is_kept_and_only_its_preset_has_one(project: Any, tiny: tuple[str, ...]) -> None:
+    chosen = ("-k", "train_step or retrace")
+    done = project.run("--models", "two_layer", *tiny, "--preset", "tiny-lesson", *chosen)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 passed" in done.stdout
+    assert "lesson: retrace, NumPy (reference) (1 of 1)" in done.stderr, "no progress was shown"
+    assert "lesson: 1 measurements, in 1 of " in done.stdout
+    lesson = project.latest()["likeforlike"]["lesson"]
+    assert [found["experiment"] for found in lesson["measurements"]] == lesson["finished"] == ["retrace"]
+    assert lesson["audit"] == []
+
+    without = project.run("--models", "two_layer", *tiny, *chosen)
+    assert "1 passed" in without.stdout
+    assert project.latest()["likeforlike"]["lesson"] is None
+
+
 def test_without_the_option_nothing_is_timed(project: Any) -> None:
     done = project.run("-rs")
     assert done.returncode == 0

@@ -2,18 +2,20 @@
 
 import tensorflow as tf
 
+from impls.tf.runtime import synchronize
+
 
 def eager(matrix):
     """Return the eager product, and what waits for one."""
     matrix = tf.constant(matrix)
-    return lambda: matrix @ matrix, wait
+    return lambda: matrix @ matrix, lambda _: synchronize()
 
 
 def function(matrix):
     """Return the product as a `tf.function`, and what waits for one."""
     matrix = tf.constant(matrix)
     square = tf.function(lambda: matrix @ matrix)
-    return square, wait
+    return square, lambda _: synchronize()
 
 
 def session(matrix):
@@ -23,11 +25,6 @@ def session(matrix):
         square = tf.matmul(x, x)
         run = tf.compat.v1.Session().make_callable(square, [x])
     return lambda: run(matrix), lambda _: None
-
-
-def wait(_):
-    """Wait until every device is done."""
-    tf.test.experimental.sync_devices()
 
 
 WAYS = {"eager": eager, "tf.function": function, "Session": session}

@@ -1,0 +1,24 @@
+"""A wide sum of large temporaries in PyTorch: eager, and compiled, where they need not be written at all."""
+
+import torch
+
+from impls.torch.experiments.per_op import waiting
+
+
+def wide_sum(x):
+    """Return the sum over k of tanh(x + k); every term is written before they are summed."""
+    terms = [torch.tanh(x + k) for k in range(10)]
+    return sum(terms)
+
+
+def eager(x):
+    """Return what computes the sum operation by operation; nothing is recorded for a gradient."""
+    return waiting(wide_sum, x)
+
+
+def compiled(x):
+    """Return what computes the sum in compiled code."""
+    return waiting(torch.compile(wide_sum, dynamic=False), x)
+
+
+WAYS = {"eager": eager, "torch.compile": compiled}
