@@ -136,7 +136,7 @@ def _environment() -> Environment:
 
 def _sentence(text: str) -> str:
     """Return `text` with a full stop, for strings that others wrote."""
-    return text if text.endswith((".", "!", "?")) else f"{text}."
+    return text if text.endswith((".", "!", "?", ".)")) else f"{text}."
 
 
 def _commands(text: str) -> Markup:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import audit, lecture
-from harness.lesson import EXPERIMENTS, Experiment, sources
+from harness.lesson import EXPERIMENTS, Experiment, clinic, exercises, sources
 from harness.progress import Display
 from harness.workers import Worker, WorkerError
 from impls import registry
@@ -49,6 +49,8 @@ class Lesson:
             "measurements": self.measurements,
             "graphs": self.graphs,
             "sources": sources.sources([entry.backend for entry in self.hosts if entry.variant.headline], NET),
+            "clinic": [case.as_dict() for case in clinic.cases()],
+            "exercises": [exercise.as_dict() for exercise in exercises.exercises()],
             "finished": self.finished,
         }
 

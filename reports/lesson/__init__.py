@@ -60,14 +60,14 @@ def render(document: Document) -> str:
         run=block["run"],
         environment=block["environment"],
         opening=audit.opening(lesson.record["audit"]),
-        columns=columns.steps(lesson.record.get("sources", {})),
+        columns=columns.steps(lesson.record["sources"]),
         parts=parts,
         cards=[one["card"] for _, cards in parts for one in cards],
         slider=_embedded(amortisation.slider(lesson)),
         subjects=graphs.subjects(lesson.record["graphs"]),
         misconceptions=misconceptions.sayings(lesson),
-        clinic=lesson.record.get("clinic", []),
-        exercises=lesson.record.get("exercises", []),
+        clinic=lesson.record["clinic"],
+        exercises=lesson.record["exercises"],
     )
 
 

@@ -27,7 +27,7 @@ def _program(finding: Record) -> dict[str, Any]:
         "ending": _ending(finding["losses"]),
         "refused": finding["refused"],
         "explanation": finding["explanation"],
-        "source": finding.get("source"),
+        "source": finding["source"],
     }
 
 

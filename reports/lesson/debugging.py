@@ -26,10 +26,10 @@ def card(lesson: Lesson) -> Card:
             "built, while it is traced, or while it runs?"
         ),
         rule=(
-            "Four checks a way: the print fires in every call, the breakpoint is reached in every call, a NaN is "
-            "located, and the traceback of a wrong shape shows the user’s own line. In a framework the claim holds if "
-            "an eager way passes more of them than every other way, and fails if another way passes as many. It holds "
-            "if it does in every framework that decides, two at least."
+            "Five checks a way: the print fires in every call, the breakpoint is reached in every call, a NaN is "
+            "located, a NaN in a gradient is, and the traceback of a wrong shape shows the user’s own line. In a "
+            "framework the claim holds if an eager way passes more of them than every other way, and fails if another "
+            "way passes as many. It holds if it does in every framework that decides, two at least."
         ),
         verdict=_verdict(measured),
         explain=(
@@ -45,12 +45,13 @@ def card(lesson: Lesson) -> Card:
 
 
 def checks(data: Record) -> tuple[bool, ...]:
-    """Return whether a way passed each of the four checks."""
+    """Return whether a way passed each of the checks."""
     calls = data["print_calls"]
     return (
         data["prints"] == calls,
         data["breakpoint_reached"] == calls,
         bool(data["nan_located"]),
+        bool(data["nan_gradient_located"]),
         bool(data["own_line_in_traceback"]),
     )
 
@@ -68,7 +69,7 @@ def _verdict(measured: Sequence[Measurement]) -> Verdict:
             continue
         best, rival = (max(side, key=_num_passed) for side in (eager, others))
         found[framework] = _num_passed(best) > _num_passed(rival)
-        form = "{}: {} passes {} of 4, {} passes {}."
+        form = "{}: {} passes {} of 5 checks, {} passes {}."
         told.append(
             Markup(form).format(framework, code(best.way), _num_passed(best), code(rival.way), _num_passed(rival))
         )
@@ -84,12 +85,13 @@ def _table(measured: Sequence[Measurement]) -> Table:
     rows = []
     for one in measured:
         data = one.values
-        printed, stopped, located, own = checks(data)
+        printed, stopped, located, traced_back, own = checks(data)
         calls = data["print_calls"]
         cells = [
             _mark(printed, f"{data['prints']} of {calls}"),
             _mark(stopped, f"{data['breakpoint_reached']} of {calls}"),
             _mark(located),
+            _mark(traced_back),
             _mark(own),
             Mark(data["shape_error_at"]),
         ]
@@ -99,6 +101,7 @@ def _table(measured: Sequence[Measurement]) -> Table:
         "print fires",
         "breakpoint reached",
         "NaN located",
+        "NaN in a gradient located",
         "own line in traceback",
         "wrong shape shows at",
     )
@@ -106,5 +109,6 @@ def _table(measured: Sequence[Measurement]) -> Table:
 
 
 def _messages(measured: Sequence[Measurement]) -> Table:
-    rows = [(one.name, [one.values["shape_error_message"], one.values["nan_message"]]) for one in measured]
-    return Table("What they said", ("way", "of a wrong shape", "of a NaN"), rows, kind="text")
+    said = ("shape_error_message", "nan_message", "nan_gradient_message")
+    rows = [(one.name, [one.values[name] for name in said]) for one in measured]
+    return Table("What they said", ("way", "of a wrong shape", "of a NaN", "of a NaN in a gradient"), rows, kind="text")

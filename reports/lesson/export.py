@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from reports import numbers
+from reports.lesson import plots
 from reports.lesson.cards import Card, Mark, Table
 from reports.lesson.measured import Lesson, Measurement, by_framework
 from reports.lesson.verdicts import Verdict, over
@@ -41,7 +42,8 @@ def card(lesson: Lesson) -> Card:
 def _verdict(measured: Sequence[Measurement]) -> Verdict:
     found: dict[str, bool | None] = {}
     told = []
-    for framework, ways in by_framework(measured).items():
+    graphs = [one for one in measured if not one.framework.startswith(plots.PLAIN)]
+    for framework, ways in by_framework(graphs).items():
         free = [one.values["artefact"] for one in ways if one.values["reloads_without_source"]]
         bound = [one.values["artefact"] for one in ways if not one.values["reloads_without_source"]]
         found[framework] = bool(free)

@@ -25,8 +25,8 @@ def card(lesson: Lesson) -> Card:
         claim="High level that works fast: Keras.",
         who="the lecture notes",
         question=(
-            "The two-layer net, batches of 64. How does Keras’s `fit` compare with a loop of `train_on_batch`, with a "
-            "loop of one’s own, and with the same step written in the framework below?"
+            "The two-layer net, batches of 64. How does Keras’s `fit` compare with a loop of `train_on_batch`, and "
+            "with the same step written in the framework below?"
         ),
         rule=(
             "For each of Keras’s ways: a step takes at most "

@@ -64,6 +64,11 @@ def _is_unrolled(one: Measurement) -> bool:
     return "unroll" in one.way
 
 
+def _longest_s(one: Measurement) -> float:
+    """Return the seconds of a later call of the longest loop."""
+    return Estimate.of(one.values["seconds"][-1]).value
+
+
 def _growth(one: Measurement) -> float | None:
     nodes = one.values["num_nodes"]
     return nodes[-1] / nodes[0] if nodes[0] and nodes[-1] else None
@@ -77,7 +82,7 @@ def _verdict(measured: Sequence[Measurement]) -> Verdict:
         looped = [one for one in ways if is_in_graph(one) and _growth(one)]
         if not unrolled or not looped:
             continue
-        one, other = unrolled[0], looped[0]
+        one, other = (min(side, key=_longest_s) for side in (unrolled, looped))
         lengths = one.values["lengths"]
         found[framework] = (_growth(one) or 0) >= 0.5 * lengths[-1] / lengths[0] and (
             _growth(other) or 0

@@ -13,8 +13,8 @@ from reports.lesson.verdicts import Verdict, over
 from reports.words import code
 
 MARGIN = 1.1
-ONE_BY_ONE = "one by one"
-"""What a way is called that takes each example at its own length."""
+AS_THEY_ARE = "as they are"
+"""How examples are handed over that are taken one by one, each at its own length."""
 
 
 def card(lesson: Lesson) -> Card:
@@ -64,7 +64,7 @@ def _verdict(measured: Sequence[Measurement]) -> Verdict:
     told = []
     for framework, ways in by_framework(measured).items():
         eager, others = split(ways)
-        eager = [one for one in eager if ONE_BY_ONE in one.way]
+        eager = [one for one in eager if one.values["packing"] == AS_THEY_ARE]
         if not eager or not others:
             continue
         dynamic, static = (min(side, key=_total) for side in (eager, others))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
-from harness.lesson import sources
+from harness.lesson import clinic, exercises, sources
 from impls import registry
 
 Record = dict[str, Any]
@@ -104,19 +104,6 @@ EXPORTS: dict[tuple[str, str], tuple[str, bool]] = {
     ("jax", "jit"): ("jax.export (StableHLO)", True),
     ("keras", "export"): ("SavedModel", True),
 }
-CLINIC = [
-    {
-        "title": "The fastest product in the world",
-        "code": (
-            "start = time.perf_counter()\nfor _ in range(100):\n    y = jnp.matmul(x, x)\n"
-            'print((time.perf_counter() - start) / 100, "s a product")'
-        ),
-        "symptom": "A product of two 2000 × 2000 matrices takes 60 µs: more FLOP/s than the processor has",
-        "diagnosis": "JAX returns before the product is computed, so the queue is timed and not the work",
-        "remedy": "Call `jax.block_until_ready(y)` before the clock is read",
-    },
-]
-EXERCISES = [{"number": 1, "title": "Twenty shapes, one trace", "statement": "Make 20 batch sizes trace only once"}]
 
 
 def measurement(experiment: str, backend: str, way: str | None, data: Record | None, **changes: Any) -> Record:
@@ -189,7 +176,9 @@ def ragged() -> list[Record]:
     lengths = [5 + 7 * number % 56 for number in range(60)]
     found = []
     for (backend, way), (total, first, traces, wasted) in RAGGED.items():
+        packing = "as they are" if way.endswith("one by one") else "bucketed" if "bucketed" in way else "padded"
         data = {
+            "packing": packing,
             "lengths": lengths,
             "total_seconds": total,
             "first_seconds": first,
@@ -241,6 +230,8 @@ def debugging() -> list[Record]:
             "prints": prints,
             "breakpoint_reached": stops,
             "nan_located": located,
+            "nan_gradient_located": located and own,
+            "nan_gradient_message": "the gradient of sqrt is infinite",
             "nan_message": "invalid value (nan) encountered in log" if located else "",
             "shape_error_at": place,
             "shape_error_message": "Incompatible shapes: [64,100] vs. [10,1000]",
@@ -271,7 +262,7 @@ def export() -> list[Record]:
 def measurements() -> list[Record]:
     """Return all experiments, and one way that failed."""
     runs = ["first call", "second call", "new shape", "new Python number"]
-    keras = {"fit": 0.0011, "train_on_batch": 0.0016, "custom loop": 0.0009}
+    keras = {"fit": 0.0011, "train_on_batch": 0.0016}
     return [
         *chain("per_op"),
         *chain("fusion"),
@@ -363,8 +354,8 @@ def document(sample: ModuleType, **changes: Any) -> Record:
         "graphs": graphs(),
         "sources": sources.sources(headline, "two_layer"),
         "finished": [],
-        "clinic": CLINIC,
-        "exercises": EXERCISES,
+        "clinic": [case.as_dict() for case in clinic.cases()],
+        "exercises": [exercise.as_dict() for exercise in exercises.exercises()],
         **changes,
     }
     return whole

@@ -54,7 +54,8 @@ def emptied(whole: Record) -> Record:
     block = document["likeforlike"]
     for name in ("cells", "groups", "certificates", "trajectories"):
         block[name] = []
-    block["lesson"] = {"audit": [], "measurements": [], "graphs": [], "sources": {}, "finished": []}
+    block["lesson"] = {"audit": [], "measurements": [], "graphs": [], "sources": {}}
+    block["lesson"] |= {"clinic": [], "exercises": [], "finished": []}
     return document
 
 

@@ -72,7 +72,7 @@ def peaks(held: bool, way: str) -> Record:
 def examples(held: bool, way: str) -> Record:
     total = 1.0 if (way == EAGER) == held else 3.0
     values = {"total_seconds": total, "first_seconds": 0.1, "num_traces": 1, "num_wasted_steps": 3}
-    return {"lengths": [5, 9], **values}
+    return {"packing": "as they are" if way == EAGER else "padded", "lengths": [5, 9], **values}
 
 
 def depths(held: bool, _: str) -> Record:
@@ -88,6 +88,7 @@ def products(held: bool, _: str) -> Record:
 def tools(held: bool, way: str) -> Record:
     num = 1 if held and way != EAGER else 3
     values = {"print_calls": 3, "prints": num, "breakpoint_reached": num, "nan_located": True, "nan_message": "nan"}
+    values |= {"nan_gradient_located": True, "nan_gradient_message": "nan"}
     return values | {"shape_error_at": "run", "shape_error_message": "no", "own_line_in_traceback": True}
 
 
@@ -151,11 +152,23 @@ def test_over_ways(with_data: Planted, module: Any, make: Any, held: tuple[bool,
 def test_ragged_compares_one_by_one_with_what_is_static(
     with_data: Planted, held: tuple[bool, ...], outcome: str
 ) -> None:
-    data = {
-        (framework, f"{way}, one by one" if way == EAGER else way): values
-        for (framework, way), values in of_two(examples, *held).items()
-    }
+    data = of_two(examples, *held)
+    for framework in {name for name, _ in data}:  # eager too, but with all shapes made equal: no part of the claim
+        data[framework, "eager, masked"] = {**examples(True, "masked"), "total_seconds": 1e-3}
     assert ragged.card(with_data("ragged", data)).verdict.outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("ran", "text"),
+    [([1, 0, 0], "Holds"), ([1, 0, 1], "Holds only while nothing new arrives"), ([1, 1, 1], "Not reproduced")],
+)
+def test_python_runs_again_when_something_new_arrives(with_data: Planted, ran: list[int], text: str) -> None:
+    calls = ["first call", "second call", "new shape"]
+    ways = {EAGER: [1, 1, 1], STATIC: ran}
+    data = {
+        (name, way): {"calls": calls, "python_ran": runs} for name in ("Alpha", "Beta") for way, runs in ways.items()
+    }
+    assert python_runs.card(with_data("python_runs", data)).verdict.text == text
 
 
 def test_ragged_does_not_decide_where_the_times_are_close(with_data: Planted) -> None:
