@@ -57,7 +57,8 @@ def in_tensors(one: Measurement) -> float:
 
 
 def _text(one: Measurement) -> str:
-    return numbers.significant(in_tensors(one))
+    value = in_tensors(one)
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}"
 
 
 def _verdict(measured: Sequence[Measurement]) -> Verdict:

@@ -108,4 +108,6 @@ def _table(measured: Sequence[Measurement]) -> Table:
         figures = [numbers.time_text(estimate.value), spread, kernels, f"{once / 1e9:.2f}", data["how_counted"]]
         rows.append((one.name, figures))
     columns = ("way", "time", "interval", "loops", "GB/s", "how the loops were counted")
-    return Table("GB/s: as if the vector were read once and written once, which is the least", columns, rows)
+    return Table(
+        "GB/s: as if the vector were read once and written once, which is the least", columns, rows, kind="text"
+    )

@@ -9,6 +9,8 @@ from reports.lesson.measured import Record
 
 MOST_NODES = 80
 MOST_KINDS = 8
+WIDEST_IN_COLUMN = 440
+"""In pixels."""
 STAGES = ("before", "after")
 
 
@@ -21,14 +23,17 @@ def subjects(graphs: list[Record]) -> list[dict[str, Any]]:
         {
             "title": subject,
             "table": _table(of_framework),
-            "frameworks": [(name, [_drawn(graph) for graph in _in_order(mine)]) for name, mine in of_framework.items()],
+            "frameworks": [_side_by_side(name, graphs) for name, graphs in of_framework.items()],
         }
         for subject, of_framework in found.items()
     ]
 
 
-def _in_order(graphs: list[Record]) -> list[Record]:
-    return sorted(graphs, key=lambda graph: STAGES.index(graph["stage"]))
+def _side_by_side(framework: str, graphs: list[Record]) -> dict[str, Any]:
+    """Return one framework's graphs of a subject, before first, and whether they are too wide for two columns."""
+    drawn = [_drawn(graph) for graph in sorted(graphs, key=lambda graph: STAGES.index(graph["stage"]))]
+    widths = [one["drawing"].width for one in drawn if one["drawing"]]
+    return {"name": framework, "graphs": drawn, "is_wide": max(widths, default=0) > WIDEST_IN_COLUMN}
 
 
 def _table(of_framework: dict[str, list[Record]]) -> Table:

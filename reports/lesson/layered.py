@@ -53,7 +53,15 @@ class Layout:
         return max(self.middles[one] + self.widths[one] / 2 for layer in self.layers for one in layer)
 
 
-def draw(nodes: Sequence[Node], alt: str) -> Markup:
+@dataclass(frozen=True)
+class Drawing:
+    """A graph as an SVG element, and how wide it is, in pixels."""
+
+    svg: Markup
+    width: int
+
+
+def draw(nodes: Sequence[Node], alt: str) -> Drawing:
     """Return the graph as an SVG element whose text alternative is `alt`."""
     edges = [(source, node.id) for node in nodes for source in dict.fromkeys(node.inputs)]
     layout, paths = lay_out(nodes, edges)
@@ -73,7 +81,7 @@ def draw(nodes: Sequence[Node], alt: str) -> Markup:
         text = '<text x="{:.0f}" y="{}">{}</text>'
         parts.append(Markup(text).format(layout.middles[node.id] + 1, top + 16, node.text))
     parts.append(Markup("</svg>"))
-    return Markup("").join(parts)
+    return Drawing(Markup("").join(parts), width)
 
 
 def lay_out(nodes: Sequence[Node], edges: Sequence[tuple[str, str]]) -> tuple[Layout, list[list[object]]]:

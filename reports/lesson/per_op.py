@@ -100,13 +100,16 @@ def _table(measured: Sequence[Measurement]) -> Table:
     rows = []
     for one in measured:
         sizes, seconds = one.values["num_elements"], [Estimate.of(samples).value for samples in one.values["seconds"]]
-        grown = next((size for size, time in zip(sizes, seconds, strict=True) if time > GROWN * seconds[0]), None)
+        shows = [time > GROWN * seconds[0] for time in seconds]
+        grown = next((size for at, size in enumerate(sizes) if all(shows[at:])), None)
         per_op = numbers.time_text(seconds[0] / one.values["num_ops"])
         works = size_text(grown) if grown else "not up to the largest"
         rows.append((one.name, [numbers.time_text(seconds[0]), per_op, works, numbers.time_text(seconds[-1])]))
     last = size_text(max(max(one.values["num_elements"]) for one in measured))
     columns = ("way", "call on 1 element", "per operation", "work shows from", f"call on {last}")
-    return Table("The ends of the lines; the work shows where a call takes twice as long as on 1", columns, rows)
+    return Table(
+        "The ends of the lines; the work shows from where on a call takes twice as long as on 1", columns, rows
+    )
 
 
 def size_text(num_elements: float) -> str:

@@ -1,6 +1,5 @@
 """What a new shape costs: twenty batch sizes arrive, one after the other, and then again."""
 
-import statistics
 from collections.abc import Sequence
 
 from markupsafe import Markup
@@ -9,12 +8,10 @@ from reports import numbers
 from reports.canvas import Chart
 from reports.lesson import plots
 from reports.lesson.cards import Card, Figure, Table
-from reports.lesson.measured import Lesson, Measurement, by_framework
+from reports.lesson.measured import Estimate, Lesson, Measurement, by_framework
 from reports.lesson.plots import Course, Strip
 from reports.lesson.verdicts import Verdict, over
 from reports.words import code, listed
-
-FACTOR = 3.0
 
 
 def card(lesson: Lesson) -> Card:
@@ -30,9 +27,10 @@ def card(lesson: Lesson) -> Card:
             "the twenty calls are slow? All, the first, the first two, or none?"
         ),
         rule=(
-            f"A call pays if it takes more than {FACTOR:g} times the median of the same calls made again. Calls after "
-            "the first are counted, since the first pays for much else. The claim holds for a way other than eager if "
-            "at least half of its new shapes pay, and not if fewer do."
+            "A way other than eager pays if at least half of the shapes were traced anew, by its own count of traces, "
+            "and if a first call takes longer than the same call again, the intervals of their medians apart; the very "
+            "first call is left out, since it pays for much else. The claim holds if every way with a count pays, two "
+            "at least; it is not reproduced if none does."
         ),
         verdict=_verdict(measured),
         explain=(
@@ -54,37 +52,31 @@ def card(lesson: Lesson) -> Card:
     )
 
 
-def num_paying(one: Measurement) -> int:
-    """Return how many of the calls with a new shape, the first left out, were slow."""
-    usual = statistics.median(one.values["again_seconds"])
-    return sum(seconds > FACTOR * usual for seconds in one.values["first_seconds"][1:])
+def _calls(one: Measurement) -> tuple[Estimate, Estimate]:
+    """Return the seconds of a call with a new shape, the very first left out, and of the same calls again."""
+    return Estimate.of(one.values["first_seconds"][1:]), Estimate.of(one.values["again_seconds"])
 
 
-def _num_counted(one: Measurement) -> int:
-    return len(one.values["first_seconds"]) - 1
-
-
-def _pays(one: Measurement) -> bool:
-    return 2 * num_paying(one) >= _num_counted(one)
+def _pays(one: Measurement) -> bool | None:
+    """Tell whether a new shape costs a retrace; None where traces were not counted."""
+    if one.values["num_traces"] is None:
+        return None
+    first, again = _calls(one)
+    return 2 * one.values["num_traces"] >= len(one.values["batch_sizes"]) and first.exceeds(again)
 
 
 def _verdict(measured: Sequence[Measurement]) -> Verdict:
     others = [one for one in measured if one.mode != "eager"]
     told = []
     for one in others:
+        first, again = (numbers.time_text(estimate.value) for estimate in _calls(one))
         if _pays(one):
-            median = statistics.median(one.values["first_seconds"][1:])
-            usual = statistics.median(one.values["again_seconds"])
-            form = "{} pays for {} of {} new shapes: {} instead of {}."
-            times = numbers.time_text(median), numbers.time_text(usual)
-            told.append(Markup(form).format(code(one.name), num_paying(one), _num_counted(one), *times))
-    free = [
-        Markup("{} ({} of {})").format(code(one.name), num_paying(one), _num_counted(one))
-        for one in measured
-        if not _pays(one)
-    ]
-    if free:
-        told.append(Markup("Few new shapes pay, or none, in {}.").format(listed(free)))
+            form = "{} traces {} times for {} shapes: a new one takes {} instead of {}."
+            counts = one.values["num_traces"], len(one.values["batch_sizes"])
+            told.append(Markup(form).format(code(one.name), *counts, first, again))
+    spared = [Markup("{} {}").format(code(one.name), one.values["num_traces"]) for one in others if _pays(one) is False]
+    if spared:
+        told.append(Markup("Traces of those that do not pay: {}.").format(listed(spared)))
     return over({code(one.name): _pays(one) for one in others}, told, form="with {yes}, not with {no}")
 
 
@@ -93,21 +85,18 @@ def _chart(measured: Sequence[Measurement]) -> Chart | None:
         Strip(name, tuple(Course(one.way, one.mode, tuple(one.values["first_seconds"])) for one in ways))
         for name, ways in by_framework(measured).items()
     ]
-    parts = ", ".join(f"{one.name} {num_paying(one)} of {_num_counted(one)}" for one in measured)
-    return plots.strips(panels, "new shape, in order of arrival", f"Slow first calls with a new batch size: {parts}.")
+    medians = ((one.name, *(numbers.time_text(estimate.value) for estimate in _calls(one))) for one in measured)
+    parts = ", ".join(f"{name} {first} ({again} again)" for name, first, again in medians)
+    return plots.strips(panels, "new shape, in order of arrival", f"Median of first calls with a new shape: {parts}.")
 
 
 def _table(measured: Sequence[Measurement]) -> Table:
     rows = []
     for one in measured:
-        first, again, traces = (one.values[name] for name in ("first_seconds", "again_seconds", "num_traces"))
-        figures = [
-            numbers.time_text(first[0]),
-            numbers.time_text(statistics.median(first[1:])),
-            numbers.time_text(statistics.median(again)),
-            f"{num_paying(one)} of {_num_counted(one)}",
-            numbers.NOT_KNOWN if traces is None else str(traces),
-        ]
+        traces = one.values["num_traces"]
+        seconds = [one.values["first_seconds"][0], *(estimate.value for estimate in _calls(one))]
+        figures = [*map(numbers.time_text, seconds), numbers.NOT_KNOWN if traces is None else str(traces)]
         rows.append((one.name, figures))
-    columns = ("way", "very first call", "next new shapes, median", "the same again, median", "slow", "traces")
-    return Table("Calls with a new batch size", columns, rows)
+    columns = ("way", "very first call", "next new shapes, median", "the same again, median", "traces")
+    num = len(measured[0].values["batch_sizes"])
+    return Table(f"Calls with {num} batch sizes", columns, rows)

@@ -50,7 +50,7 @@ def test_an_acyclic_graph_keeps_every_edge() -> None:
 
 def test_drawing_is_one_svg_with_a_text_alternative_and_escaped_labels() -> None:
     nodes = [Node("a", "<b>", 'op: "a"', ()), Node("c", "a very long label that would not fit", "op", ("a",))]
-    root = ElementTree.fromstring(draw(nodes, 'A "graph" & its text'))
+    root = ElementTree.fromstring(draw(nodes, 'A "graph" & its text').svg)
     assert root.get("aria-label") == 'A "graph" & its text'
     assert root.get("role") == "img"
     texts = [one.text for one in root.iter() if one.tag.endswith("text")]

@@ -61,7 +61,7 @@ def shapes(held: bool, way: str) -> Record:
         "batch_sizes": [1] * 20,
         "first_seconds": [9.0, *[first] * 19],
         "again_seconds": [0.01] * 20,
-        "num_traces": 1,
+        "num_traces": 20 if held and way != EAGER else 1,
     }
 
 
@@ -281,3 +281,16 @@ def test_each_experiment_has_a_card_with_a_rule(whole: Record) -> None:
     assert len({card.id for card in cards}) == len(cards) == 14
     assert all(card.rule and card.question and card.explain and card.who for card in cards)
     assert {one["experiment"] for one in whole["likeforlike"]["lesson"]["measurements"]} <= {card.id for card in cards}
+
+
+@pytest.mark.parametrize(
+    ("num_traces", "first", "outcome"),
+    [(20, 5.0, HOLDS), (20, 0.01, NOT_REPRODUCED), (1, 5.0, NOT_REPRODUCED), (None, 5.0, NOT_MEASURED)],
+    ids=["traced and slow", "traced but not slow", "slow but not traced", "not counted"],
+)
+def test_a_retrace_is_counted_and_costs_time(
+    with_data: Planted, num_traces: int | None, first: float, outcome: str
+) -> None:
+    values = {"batch_sizes": [1] * 20, "first_seconds": [first] * 20, "again_seconds": [0.01] * 20}
+    data = {(name, STATIC): {**values, "num_traces": num_traces} for name in ("Alpha", "Beta")}
+    assert retrace.card(with_data("retrace", data)).verdict.outcome == outcome
