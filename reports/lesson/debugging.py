@@ -1,5 +1,6 @@
 """What still works of a programmer's usual tools once the function is a graph."""
 
+import re
 from collections.abc import Sequence
 
 from markupsafe import Markup
@@ -9,6 +10,7 @@ from reports.lesson.measured import Lesson, Measurement, Record, by_framework, s
 from reports.lesson.verdicts import Verdict, over
 from reports.words import code
 
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
 WORKS, FAILS = ("✓", "good"), ("✗", "bad")
 
 
@@ -110,5 +112,5 @@ def _table(measured: Sequence[Measurement]) -> Table:
 
 def _messages(measured: Sequence[Measurement]) -> Table:
     said = ("shape_error_message", "nan_message", "nan_gradient_message")
-    rows = [(one.name, [one.values[name] for name in said]) for one in measured]
+    rows = [(one.name, [_ANSI.sub("", one.values[name]) for name in said]) for one in measured]
     return Table("What they said", ("way", "of a wrong shape", "of a NaN", "of a NaN in a gradient"), rows, kind="text")

@@ -78,8 +78,7 @@ def _verdict(measured: Sequence[Measurement]) -> Verdict:
         )
         loops = "an unknown number of loops" if kernels is None else numbers.count_text(kernels, "loop")
         form = "{}: {} makes {} of {} operations; {} takes {} times as long."
-        spread = numbers.interval_text(times.low, times.high)
-        told.append(Markup(form).format(framework, code(fast.way), loops, num_ops, code(slow.way), spread))
+        told.append(Markup(form).format(framework, code(fast.way), loops, num_ops, code(slow.way), times))
     merely = [one for one in measured if one.mode == "graph" and one.values["num_kernels"] is not None]
     if merely:
         parts = ", ".join(f"{one.name} {one.values['num_kernels']}" for one in merely)

@@ -78,10 +78,8 @@ def _verdict(lesson: Lesson, measured: Sequence[Measurement]) -> Verdict:
         ratio = _seconds(one).over(slowest)
         found[code(one.way)] = True if ratio.high <= MARGIN else False if ratio.low > MARGIN else None
         form = "{} takes {} a step, {} times that of {}."
-        spread = numbers.interval_text(ratio.low, ratio.high)
-        told.append(
-            Markup(form).format(code(one.way), numbers.time_text(_seconds(one).value), spread, code(raw[-1]["variant"]))
-        )
+        seconds = numbers.time_text(_seconds(one).value)
+        told.append(Markup(form).format(code(one.way), seconds, ratio, code(raw[-1]["variant"])))
     return over(found, told, form="with {yes}, not with {no}")
 
 

@@ -98,11 +98,9 @@ def _told(framework: str, unrolled: Measurement, looped: Measurement) -> Markup:
     ratio = slow.over(quick)
     run = "the two run equally fast, as far as can be told"
     if ratio.low > 1:
-        run = f"unrolled, the longest takes {numbers.interval_text(ratio.low, ratio.high)} times as long to run"
+        run = f"unrolled, the longest takes {ratio} times as long to run"
     if ratio.high < 1:
-        run = (
-            f"yet unrolled, the longest takes only {numbers.interval_text(ratio.low, ratio.high)} times as long to run"
-        )
+        run = f"yet unrolled, the longest takes only {ratio} times as long to run"
     first = [numbers.time_text(one.values["first_seconds"][-1]) for one in (unrolled, looped)]
     form = "{}, lengths {}: {} has {} nodes, {} has {}; the first call of the longest takes {} and {}; {}."
     return Markup(form).format(

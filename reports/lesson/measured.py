@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from reports import numbers
 from reports.lanes import sign_test_interval
 from reports.sections import Cell, Comparison, Document, sections
 
 Record = dict[str, Any]
 
 NET, PHASE = "two_layer", "train_step"
+LEAST_WIDTH = 0.005
 EAGER_WORDS = ("eager", "numpy", "keras.ops")
 COMPILED_WORDS = ("jit", "xla", "compile")
 EVERY_WAY = "every way"
@@ -40,9 +42,10 @@ class Estimate:
         """Tell whether this one is larger, the intervals apart."""
         return self.low > other.high
 
-    def times(self, factor: float) -> "Estimate":
-        """Return the estimate in another unit."""
-        return Estimate(factor * self.value, factor * self.low, factor * self.high)
+    def __str__(self) -> str:
+        """Return a ratio's interval, "1.94 to 2.11"; one number where there is no width to speak of."""
+        is_wide = self.high > (1 + LEAST_WIDTH) * self.low
+        return numbers.interval_text(self.low, self.high) if is_wide else numbers.ratio_text(self.value)
 
 
 @dataclass(frozen=True)

@@ -56,9 +56,7 @@ def _always_faster(lesson: Lesson) -> Misconception:
     if lost:
         static, dynamic, size, mine, theirs = max(lost, key=lambda pair: pair[3].value / pair[4].value)
         form = " The worst: {} takes {} times as long as {} at {} elements."
-        spread = mine.over(theirs)
-        text = numbers.interval_text(spread.low, spread.high)
-        told += Markup(form).format(code(static.name), text, code(dynamic.way), per_op.size_text(size))
+        told += Markup(form).format(code(static.name), mine.over(theirs), code(dynamic.way), per_op.size_text(size))
     return Misconception(saying, WRONG if lost else TRUE if len(won) == len(pairs) else PARTLY, told, rule)
 
 

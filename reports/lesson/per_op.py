@@ -83,9 +83,8 @@ def _verdict(measured: Sequence[Measurement]) -> Verdict:
         times = smallest(slow).over(smallest(fast))
         found[framework] = True if times.low > 1 else False if times.high < 1 else None
         form = "{}: 20 operations on one element take {} in {} and {} in {}, {} times as long."
-        text = numbers.interval_text(times.low, times.high)
         mine, theirs = (numbers.time_text(smallest(one).value) for one in (slow, fast))
-        told.append(Markup(form).format(framework, mine, code(slow.way), theirs, code(fast.way), text))
+        told.append(Markup(form).format(framework, mine, code(slow.way), theirs, code(fast.way), times))
     if measured:
         quickest = min(measured, key=lambda one: smallest(one).value)
         told.append(

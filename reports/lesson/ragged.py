@@ -70,10 +70,13 @@ def _verdict(measured: Sequence[Measurement]) -> Verdict:
         dynamic, static = (min(side, key=_total) for side in (eager, others))
         ratio = _total(static) / _total(dynamic)
         found[framework] = True if ratio >= MARGIN else False if ratio <= 1 / MARGIN else None
-        form = "{}: {} takes {}, {} {}, of which {} for the first call; {} of its steps are padding."
+        form = "{}: {} takes {}, {} {}, {}; {} of its steps are padding."
         wasted = static.values["num_wasted_steps"] / (static.values["num_wasted_steps"] + sum(static.values["lengths"]))
         times = numbers.time_text(_total(dynamic)), code(static.way), numbers.time_text(_total(static))
-        first = numbers.time_text(static.values["first_seconds"])
+        first_s = static.values["first_seconds"]
+        first = (
+            f"of which {numbers.time_text(first_s)} for the first call" if first_s < _total(static) else "in one call"
+        )
         told.append(Markup(form).format(framework, code(dynamic.way), *times, first, numbers.percent_of_text(wasted)))
     return over(found, told)
 

@@ -8,6 +8,8 @@ from markupsafe import Markup
 from reports.words import listed
 
 HOLDS, ONLY, NOT_REPRODUCED, NOT_MEASURED = "holds", "only", "not-reproduced", "not-measured"
+MOST_OTHERS = 4
+"""So many at most are named for which a claim did not hold."""
 LEAST = 2
 """A verdict needs so many frameworks (or ways) for which the data decide."""
 
@@ -56,4 +58,5 @@ def over(
     if not any(decided.values()):
         return Verdict(NOT_REPRODUCED, told=sentences)
     yes, no = ([name for name, held in decided.items() if held is wanted] for wanted in (True, False))
-    return Verdict(ONLY, Markup(form).format(yes=listed(yes), no=listed(no)), sentences)
+    others = listed(no) if len(no) <= MOST_OTHERS else f"{len(no)} others"
+    return Verdict(ONLY, Markup(form).format(yes=listed(yes), no=others), sentences)

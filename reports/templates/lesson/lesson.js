@@ -13,7 +13,7 @@ for (const tabs of document.querySelectorAll("[data-remember]")) {
 // Paper cannot be clicked.
 const closed = [];
 addEventListener("beforeprint", () => {
-  for (const one of document.querySelectorAll("details:not([open])")) { one.open = true; closed.push(one); }
+  for (const one of document.querySelectorAll("details:not([open], .source)")) { one.open = true; closed.push(one); }
 });
 addEventListener("afterprint", () => { for (const one of closed.splice(0)) one.open = false; });
 
