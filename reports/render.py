@@ -48,6 +48,7 @@ def render(document: Document) -> str:
     return fill(
         "report.html.j2",
         run=run,
+        has_lesson=bool(block.get("lesson")),
         environment=block["environment"],
         answers=[(net, _answer(net)) for net in found],
         overview=_overview(run, largest),

@@ -19,8 +19,10 @@ LONGEST_LABEL = 17
 
 
 def wrapped(label: str) -> str:
-    """Return a label with a new line at its first comma, if it is long."""
-    return label.replace(", ", ",\n", 1) if len(label) > LONGEST_LABEL else label
+    """Return a label with a new line at its first comma or bracket, if it is long."""
+    if len(label) <= LONGEST_LABEL:
+        return label
+    return label.replace(", ", ",\n", 1) if ", " in label else label.replace("(", "\n(", 1)
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Layout:
     is_stacked: bool = False
 
 
-WIDE = Layout(width=790, label=230, value=190, num_ticks=6, font=12, row=24)
+WIDE = Layout(width=860, label=300, value=190, num_ticks=6, font=12, row=24)
 NARROW = Layout(width=344, label=8, value=12, num_ticks=4, font=11, row=38, is_stacked=True)
 TOP, BOTTOM = 8, 44
 ABOVE = 0.36
@@ -161,7 +163,7 @@ class Strip:
     courses: tuple[Course, ...]
 
 
-STRIPS_WIDE = Grid(width=960, ticks=58, labels=150, body=170, num_columns=2, num_ticks=5)
+STRIPS_WIDE = Grid(width=960, ticks=58, labels=176, body=170, num_columns=2, num_ticks=5)
 STRIPS_NARROW = Grid(width=344, ticks=52, labels=148, body=170, num_ticks=4, font=10)
 
 

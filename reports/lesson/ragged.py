@@ -47,8 +47,8 @@ def card(lesson: Lesson) -> Card:
         figures=(
             Figure(
                 _chart(measured),
-                "Time for one pass over all examples: hollow without the first call, filled with it. On a logarithmic "
-                "axis, each timed once.",
+                "Time for one pass over all examples: hollow without the first call (none where one call does it "
+                "all), filled with it. On a logarithmic axis, each timed once.",
             ),
         ),
         tables=(_table(measured),) if measured else (),
@@ -57,6 +57,11 @@ def card(lesson: Lesson) -> Card:
 
 def _total(one: Measurement) -> float:
     return float(one.values["total_seconds"])
+
+
+def _rest(one: Measurement) -> float:
+    """Return the seconds of all calls but the first; nothing where one call takes all examples."""
+    return _total(one) - float(one.values["first_seconds"])
 
 
 def _verdict(measured: Sequence[Measurement]) -> Verdict:
@@ -73,10 +78,8 @@ def _verdict(measured: Sequence[Measurement]) -> Verdict:
         form = "{}: {} takes {}, {} {}, {}; {} of its steps are padding."
         wasted = static.values["num_wasted_steps"] / (static.values["num_wasted_steps"] + sum(static.values["lengths"]))
         times = numbers.time_text(_total(dynamic)), code(static.way), numbers.time_text(_total(static))
-        first_s = static.values["first_seconds"]
-        first = (
-            f"of which {numbers.time_text(first_s)} for the first call" if first_s < _total(static) else "in one call"
-        )
+        first = f"of which {numbers.time_text(static.values['first_seconds'])} for the first call"
+        first = "in one call" if _rest(static) <= 0 else first
         told.append(Markup(form).format(framework, code(dynamic.way), *times, first, numbers.percent_of_text(wasted)))
     return over(found, told)
 
@@ -85,8 +88,7 @@ def _chart(measured: Sequence[Measurement]) -> Chart | None:
     rows = []
     for one in measured:
         total = _total(one)
-        rest = max(total - one.values["first_seconds"], 1e-6)
-        marks = tuple(Estimate(value, value, value) for value in (rest, total))
+        marks = tuple(Estimate(value, value, value) for value in (_rest(one), total) if value > 0)
         rows.append(plots.Row(one.framework, one.way, one.mode, marks, numbers.time_text(total)))
     alt = f"Time of one pass over all examples: {'; '.join(f'{row.group} {row.label} {row.text}' for row in rows)}."
     return plots.dots(rows, "time of one pass", alt)

@@ -17,6 +17,7 @@ import pytest
 
 import reports
 from harness import results, summary
+from reports import render as report
 from reports.lesson import render
 
 ROOT = Path(reports.__file__).parents[1]
@@ -128,6 +129,12 @@ def test_without_a_lesson_there_is_no_page(sample: ModuleType, tmp_path: Path) -
         render(sample.document())
     assert summary.write_lesson(sample.document(), tmp_path) is None
     assert list(tmp_path.iterdir()) == []
+
+
+def test_report_and_lesson_link_to_each_other(whole: Record, sample: ModuleType, lesson_page: str) -> None:
+    assert '<a href="lesson.html">' in report.render(whole)
+    assert '<a href="lesson.html">' not in report.render(sample.document())
+    assert '<a href="index.html">' in lesson_page
 
 
 def test_the_page_is_written_beside_the_report(whole: Record, lesson_page: str, tmp_path: Path) -> None:
