@@ -106,7 +106,7 @@ def crossing(lesson: Lesson, eager: Cell, static: Cell) -> tuple[float | None, f
     def steps(ratio: float) -> float | None:
         gained_s = step_s * (1 - ratio)
         if later_s <= 0:
-            return 1.0 if gained_s >= 0 else None
+            return 1.0  # nothing to make up for
         return 2 + math.ceil(later_s / gained_s) if gained_s > 0 else None
 
     low = steps(ratios[1][1] / ratios[0][2])

@@ -25,7 +25,7 @@ def card(lesson: Lesson) -> Card:
         id="per_op",
         title="The price of an operation",
         claim="Python costs per operation, so small computations are dominated by overhead.",
-        who="TensorFlow’s guide to graphs",
+        who="whoever recommends a graph",
         question=(
             "The same 20 operations run on 1 element and on 10 million. Draw the time of a call against the size for "
             "an eager framework and for a compiled one, on logarithmic axes. Where is each flat, and where do they "
@@ -55,8 +55,8 @@ def card(lesson: Lesson) -> Card:
         tables=(_table(measured),) if measured else (),
         published=(
             Published(
-                "“small computations can be dominated by the overhead of calling a graph”",
-                "TensorFlow, Better performance with tf.function",
+                "the other side of it: “small computations can be dominated by the overhead of calling a graph”",
+                "TensorFlow’s guide, Introduction to graphs and tf.function",
             ),
         ),
     )

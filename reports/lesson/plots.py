@@ -163,6 +163,7 @@ class Strip:
     courses: tuple[Course, ...]
 
 
+MOST_MARKERS = 20
 STRIPS_WIDE = Grid(width=960, ticks=58, labels=176, body=170, num_columns=2, num_ticks=5)
 STRIPS_NARROW = Grid(width=344, ticks=52, labels=148, body=170, num_ticks=4, font=10)
 
@@ -211,7 +212,8 @@ def _strip(axes: Axes, panel: Strip, limits: tuple[float, float], grid: Grid) ->
             linewidth=1.1,
             linestyle=canvas.DASHES[number % len(canvas.DASHES)],
             marker=canvas.MARKERS[course.mode],
-            markersize=4 if longest <= 30 else 2.6,
+            markevery=max(1, longest // MOST_MARKERS),
+            markersize=4,
             markerfacecolor=colour if number == 0 else LIGHT["background"],
             markeredgecolor=colour,
             zorder=2,
