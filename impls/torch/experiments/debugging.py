@@ -70,7 +70,7 @@ def searched(function):
 
     def run(x):
         x = torch.from_numpy(x).requires_grad_()
-        with torch.autograd.detect_anomaly():
+        with torch.autograd.set_detect_anomaly(True):
             y = function(x)
             y.sum().backward()
         return y.detach()
@@ -83,7 +83,7 @@ def searched_gradient(function):
 
     def run(x):
         x = torch.from_numpy(x).requires_grad_()
-        with torch.autograd.detect_anomaly():
+        with torch.autograd.set_detect_anomaly(True):
             function(x).backward()
         return x.grad
 
