@@ -26,7 +26,8 @@ Way = Callable[[np.ndarray], Callable[[], Any]]
 def probe(way: Way) -> dict[str, int]:
     """Return by how much the peak grows in the first call of that size; what was there before it does not count."""
     way(vector(FEW))()  # loads compilers, starts threads
-    call = way(vector(TENSOR_BYTES // np.float32().itemsize))
+    x = vector(TENSOR_BYTES // np.float32().itemsize)  # kept, whether or not the way copies it
+    call = way(x)
     ballast = np.ones(max(0, peak_bytes() - psutil.Process().memory_info().rss), np.uint8)
     before = peak_bytes()
     call()
