@@ -73,7 +73,7 @@ SQUARE = np.outer(vector(), vector())
 COMPUTE: dict[str, tuple[Callable[[Callable[..., Any]], Any], Callable[[], np.ndarray]]] = {
     "per_op": (lambda way: way(vector())(), lambda: per_op.chain(vector())),
     "fusion": (lambda way: way(vector())[0](), lambda: per_op.chain(vector())),
-    "buffers": (lambda way: way(vector())(), lambda: buffers.wide_sum(vector())),
+    "buffers": (lambda way: way(vector())[0](), lambda: buffers.wide_sum(vector())),
     "retrace": (retrace, predicted),
     "asynchrony": (asynchrony, lambda: SQUARE @ SQUARE),
     "high_level": (high_level, trained),
