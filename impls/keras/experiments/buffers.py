@@ -19,7 +19,7 @@ def eager(x):
 
 
 def predict(x):
-    """Return what computes the sum as a model, which takes x from the host and returns the sum there, and what reads a device's peak."""
+    """Return what computes the sum as a model, from host to host, and what reads a device's peak."""
     rows = x.reshape(1, -1)
     inputs = keras.Input(rows.shape[1:], batch_size=1)
     model = keras.Model(inputs, wide_sum(inputs))

@@ -13,7 +13,7 @@ def wide_sum(x):
 
 
 def eager(x):
-    """Return what computes the sum operation by operation, and what reads a device's peak; nothing is recorded for a gradient."""
+    """Return what computes the sum operation by operation, and what reads a device's peak."""
     return waiting(wide_sum, x), peak_device_memory_bytes
 
 
