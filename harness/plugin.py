@@ -53,6 +53,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "compares(model): the test times this net, one cell per test")
     config.addinivalue_line("markers", "measures_the_harness: only in the preset `full`, or when its file is named")
     config.addinivalue_line("markers", "teaches: only in the preset `lesson`")
+    # A cell without times skips or fails for its own reason, and an experiment of the lesson has no single time.
+    config.addinivalue_line("filterwarnings", "ignore:Benchmark fixture was not used at all")
     if not config.getoption("benchmark"):
         _refuse_alone(config)
         return
@@ -187,10 +189,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             phase, _, point = _param(item)
             group = " ".join(filter(None, (_model(item), phase, point)))
             item.add_marker(pytest.mark.benchmark(group=group, timer=CLOCK))
-        # A cell without times skips or fails for its own reason, and an experiment has no single time;
-        # pytest-benchmark need not complain as well.
-        if item.get_closest_marker("compares") or item.get_closest_marker("teaches"):
-            item.add_marker(pytest.mark.filterwarnings("ignore:Benchmark fixture was not used at all"))
     if unwanted:
         config.hook.pytest_deselected(items=unwanted)
         items[:] = [item for item in items if item not in unwanted]

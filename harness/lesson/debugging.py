@@ -8,6 +8,7 @@ number of that line.
 import contextlib
 import inspect
 import io
+import re
 import sys
 import traceback
 import warnings
@@ -148,6 +149,6 @@ def _names(line: str, text: str) -> bool:
 
 
 def _short(message: str) -> str:
-    """Return the start of a message, without this project's folder and without line breaks."""
-    message = " ".join(message.replace(f"{ROOT}/", "").split())
+    """Return the start of a message, without this project's folder, line breaks and a terminal's colours."""
+    message = " ".join(re.sub(r"\x1b\[[\d;]*m", "", message.replace(f"{ROOT}/", "")).split())
     return message if len(message) <= MAX_MESSAGE_CHARACTERS else message[: MAX_MESSAGE_CHARACTERS - 1] + "…"

@@ -13,7 +13,7 @@ from harness.lesson.clock import seconds
 from harness.lesson.per_op import NUM_OPS, vector
 
 NUM_ELEMENTS = 10**7
-NUM_SAMPLES = 7
+NUM_SAMPLES = 5
 
 Way = Callable[[np.ndarray], tuple[Callable[[], Any], Callable[[], tuple[int | None, str]]]]
 

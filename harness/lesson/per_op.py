@@ -1,7 +1,7 @@
 """What does Python cost per operation? A chain of elementwise operations on vectors of 1 to 10⁷ elements.
 
 A way is a function of a vector, float32, that returns a function of nothing which computes the chain of it, waits for
-the result, and returns it. What it traces and compiles is for vectors of this length alone.
+the result, and returns it.
 """
 
 import math

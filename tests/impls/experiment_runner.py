@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from harness import environment
 from harness.lesson import runner
 from harness.problem import Problem
-from impls import registry
+from impls import registry, specs
 from impls.reference import two_layer
 from impls.reference.experiments import buffers, per_op
 
@@ -47,20 +47,27 @@ def asynchrony(way: Callable[..., Any]) -> Any:
     return product
 
 
+PROBLEM = Problem(specs.get("two_layer", "tiny", learning_rate=1e-2), seed=0)
+"""With a rate at which a step moves every parameter by far more than rounding does."""
+
+
 def high_level(way: Callable[..., Any]) -> Any:
-    problem = Problem.of("two_layer", "tiny", seed=0)
-    train, weights = way(problem.spec, problem.params, problem.batches[0], NUM_STEPS)
+    train, weights = way(PROBLEM.spec, PROBLEM.params, PROBLEM.batches[0], NUM_STEPS)
     train()
-    return np.concatenate([array.ravel() for array in weights()])
+    return moves(weights())
 
 
 def trained() -> np.ndarray:
-    """Return the weights that NumPy's training steps lead to."""
-    problem = Problem.of("two_layer", "tiny", seed=0)
-    net = two_layer.build(problem.spec, problem.params)
+    """Return how far NumPy's training steps move the weights."""
+    net = two_layer.build(PROBLEM.spec, PROBLEM.params)
     for _ in range(NUM_STEPS):
-        two_layer.train_step(net, problem.batches[0])
-    return np.concatenate([net.params[name].ravel() for name in ("w1", "w2")])
+        two_layer.train_step(net, PROBLEM.batches[0])
+    return moves([net.params["w1"], net.params["w2"]])
+
+
+def moves(weights: list[np.ndarray]) -> np.ndarray:
+    initial = [PROBLEM.params["w1"], PROBLEM.params["w2"]]
+    return np.concatenate([(after - before).ravel() for after, before in zip(weights, initial, strict=True)])
 
 
 def predicted() -> np.ndarray:
@@ -73,7 +80,7 @@ SQUARE = np.outer(vector(), vector())
 COMPUTE: dict[str, tuple[Callable[[Callable[..., Any]], Any], Callable[[], np.ndarray]]] = {
     "per_op": (lambda way: way(vector())(), lambda: per_op.chain(vector())),
     "fusion": (lambda way: way(vector())[0](), lambda: per_op.chain(vector())),
-    "buffers": (lambda way: way(vector())(), lambda: buffers.wide_sum(vector())),
+    "buffers": (lambda way: way(vector())[0](), lambda: buffers.wide_sum(vector())),
     "retrace": (retrace, predicted),
     "asynchrony": (asynchrony, lambda: SQUARE @ SQUARE),
     "high_level": (high_level, trained),

@@ -70,7 +70,7 @@ def jaxpr_nodes(jaxpr):
 
 def hlo_nodes(hlo):
     """Return a node per instruction of the program's entry, as XLA prints it."""
-    entry = hlo[hlo.index("\nENTRY ") :]
+    entry = hlo[hlo.index("\nENTRY ") :].partition("\n}")[0]
     nodes: list[Node] = []
     for name, op, rest in re.findall(r"^\s*(?:ROOT )?%?([\w.-]+) = (?:\(.*?\)|\S+) ([\w-]+)\((.*)$", entry, re.M):
         known = {node.id for node in nodes}

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from impls.tf.experiments.per_op import waiting
+from impls.tf.runtime import peak_device_memory_bytes
 
 
 def wide_sum(x):
@@ -12,29 +13,29 @@ def wide_sum(x):
 
 
 def eager(x):
-    """Return what computes the sum operation by operation."""
-    return waiting(wide_sum, x)
+    """Return what computes the sum operation by operation, and what reads a device's peak."""
+    return waiting(wide_sum, x), peak_device_memory_bytes
 
 
 def function(x):
-    """Return what computes the sum as one traced function."""
-    return waiting(tf.function(wide_sum), x)
+    """Return what computes the sum as one traced function, and what reads a device's peak."""
+    return waiting(tf.function(wide_sum), x), peak_device_memory_bytes
 
 
 def xla(x):
-    """Return what computes the sum as one function that XLA has compiled."""
-    return waiting(tf.function(wide_sum, jit_compile=True), x)
+    """Return what computes the sum as one function that XLA has compiled, and what reads a device's peak."""
+    return waiting(tf.function(wide_sum, jit_compile=True), x), peak_device_memory_bytes
 
 
 def session(x):
-    """Return what computes the sum in a Session; x is in it already."""
+    """Return what computes the sum in a Session, and what reads a device's peak; x is in it already."""
     with tf.Graph().as_default():
         start = tf.compat.v1.placeholder(tf.float32, x.shape)
         held = tf.Variable(start)
         y = wide_sum(held)
         session = tf.compat.v1.Session()
     session.run(held.initializer, {start: x})
-    return lambda: session.run(y)
+    return lambda: session.run(y), peak_device_memory_bytes
 
 
 WAYS = {"eager": eager, "tf.function": function, "tf.function, XLA": xla, "Session": session}

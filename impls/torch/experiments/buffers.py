@@ -3,6 +3,7 @@
 import torch
 
 from impls.torch.experiments.per_op import waiting
+from impls.torch.runtime import peak_device_memory_bytes
 
 
 def wide_sum(x):
@@ -12,13 +13,13 @@ def wide_sum(x):
 
 
 def eager(x):
-    """Return what computes the sum operation by operation; nothing is recorded for a gradient."""
-    return waiting(wide_sum, x)
+    """Return what computes the sum operation by operation, and what reads a device's peak."""
+    return waiting(wide_sum, x), peak_device_memory_bytes
 
 
 def compiled(x):
-    """Return what computes the sum in compiled code."""
-    return waiting(torch.compile(wide_sum, dynamic=False), x)
+    """Return what computes the sum in compiled code, and what reads a device's peak."""
+    return waiting(torch.compile(wide_sum, dynamic=False), x), peak_device_memory_bytes
 
 
 WAYS = {"eager": eager, "torch.compile": compiled}

@@ -2,6 +2,8 @@
 
 import torch
 
+from impls.torch.runtime import device
+
 
 def prints(x):
     """Print, and double."""
@@ -57,7 +59,7 @@ def compiled():
 
 def trace_only(_graph, _inputs):
     """Make nothing of the graph that Dynamo has traced: a backend for `torch.compile`."""
-    return lambda *_: [None]
+    return lambda *_: [torch.zeros(())]
 
 
 def compile_(function):
@@ -69,11 +71,11 @@ def searched(function):
     """Let anomaly detection search; it searches gradients."""
 
     def run(x):
-        x = torch.from_numpy(x).requires_grad_()
-        with torch.autograd.detect_anomaly():
+        x = torch.from_numpy(x).to(device()).requires_grad_()
+        with torch.autograd.set_detect_anomaly(True):
             y = function(x)
             y.sum().backward()
-        return y.detach()
+        return y.detach().cpu()
 
     return run
 
@@ -82,17 +84,17 @@ def searched_gradient(function):
     """Return the gradient of a function, searched as well."""
 
     def run(x):
-        x = torch.from_numpy(x).requires_grad_()
-        with torch.autograd.detect_anomaly():
+        x = torch.from_numpy(x).to(device()).requires_grad_()
+        with torch.autograd.set_detect_anomaly(True):
             function(x).backward()
-        return x.grad
+        return x.grad.cpu()
 
     return run
 
 
 def on_tensors(function):
     """Return the function of NumPy's arrays."""
-    return lambda *arrays: function(*map(torch.from_numpy, arrays))
+    return lambda *arrays: function(*(torch.from_numpy(array).to(device()) for array in arrays)).cpu()
 
 
 WAYS = {"eager": eager, "torch.compile": compiled}

@@ -2,6 +2,8 @@
 
 import torch
 
+from impls.torch.runtime import device
+
 
 def loss(params, x, y, depth):
     """Return the sum of squares, after `depth` middle layers."""
@@ -23,14 +25,21 @@ def compiled(params):
 
 def step(function, params):
     """Return what computes the loss and its gradients."""
-    params = {name: torch.from_numpy(array).requires_grad_() for name, array in params.items()}
+    params = {name: tensor(array).requires_grad_() for name, array in params.items()}
 
     def run(x, y, depth):
-        value = function(params, torch.from_numpy(x), torch.from_numpy(y), depth)
+        value = function(params, tensor(x), tensor(y), depth)
         grads = torch.autograd.grad(value, list(params.values()), allow_unused=True, materialize_grads=True)
-        return value.detach().numpy(), {name: grad.numpy() for name, grad in zip(params, grads, strict=True)}
+        return value.detach().cpu().numpy(), {
+            name: grad.cpu().numpy() for name, grad in zip(params, grads, strict=True)
+        }
 
     return run
+
+
+def tensor(array):
+    """Return the array on this process's device."""
+    return torch.from_numpy(array).to(device())
 
 
 WAYS = {"eager": eager, "torch.compile": compiled}

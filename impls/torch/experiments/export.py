@@ -13,7 +13,7 @@ def pickled():
 
 def save_module(params, x, folder):
     """Pickle the module."""
-    net = two_layer.build(specs.get("two_layer"), params)
+    net = two_layer.build(specs.get("two_layer"), params).cpu()
     torch.save(net, folder / "net.pt")
     return two_layer.forward(net, {"x": torch.from_numpy(x)}).numpy()
 
@@ -33,7 +33,7 @@ def exported():
 
 def save_exported(params, x, folder):
     """Trace the module and write the graph and its tensors."""
-    net = two_layer.build(specs.get("two_layer"), params)
+    net = two_layer.build(specs.get("two_layer"), params).cpu()
     torch.export.save(torch.export.export(net, (torch.from_numpy(x),)), folder / "net.pt2")
     return two_layer.forward(net, {"x": torch.from_numpy(x)}).numpy()
 

@@ -6,6 +6,7 @@ import torch
 
 from impls.graphs import CHAIN, GRADIENTS, NET, Graph, Node, as_lines
 from impls.torch import two_layer
+from impls.torch.runtime import device
 
 
 def chain(x):
@@ -43,7 +44,7 @@ def gradients(net, batch):
 
 def tensors(batch):
     """Return the batch as tensors."""
-    return {name: torch.from_numpy(array) for name, array in batch.items()}
+    return {name: torch.from_numpy(array).to(device()) for name, array in batch.items()}
 
 
 def grad_fn_nodes(tensor):

@@ -3,11 +3,12 @@
 import torch
 
 from impls.torch.experiments.graphs import kept_graph
+from impls.torch.runtime import device
 
 
 def recurrence(w, xs):
     """Return the last h (1, H)."""
-    h = torch.zeros(1, w.shape[0])
+    h = w.new_zeros(1, w.shape[0])
     for x in xs:
         h = torch.tanh(h @ w + x)
     return h
@@ -15,19 +16,19 @@ def recurrence(w, xs):
 
 def eager(w, xs):
     """Let Python run the loop."""
-    w, xs = torch.from_numpy(w), torch.from_numpy(xs)
-    return lambda: recurrence(w, xs).numpy(), lambda: None
+    w, xs = torch.from_numpy(w).to(device()), torch.from_numpy(xs).to(device())
+    return lambda: recurrence(w, xs).cpu().numpy(), lambda: None
 
 
 def unrolled(w, xs):
     """Let Dynamo run the loop once, and write down every step."""
-    w, xs = torch.from_numpy(w), torch.from_numpy(xs)
+    w, xs = torch.from_numpy(w).to(device()), torch.from_numpy(xs).to(device())
     compiled = torch.compile(recurrence, fullgraph=True, dynamic=False)
 
     def num_operations():
         return sum(node.op.startswith("call") for node in kept_graph(recurrence, w, xs).nodes)
 
-    return lambda: compiled(w, xs).numpy(), num_operations
+    return lambda: compiled(w, xs).cpu().numpy(), num_operations
 
 
 WAYS = {"eager": eager, "torch.compile, unrolled": unrolled}

@@ -21,9 +21,8 @@ def eager(x):
 
 
 def compiled(x):
-    """Return what computes the chain of x in compiled code, for this length alone."""
-    torch.compiler.reset()  # or it would make a program for any length out of the second one
-    return waiting(torch.compile(chain, dynamic=False), x)
+    """Return what computes the chain of x in compiled code, which takes any length: C++ compilers are slow."""
+    return waiting(torch.compile(chain, dynamic=True), x)
 
 
 def waiting(function, x):

@@ -2,6 +2,8 @@
 
 import torch
 
+from impls.torch.runtime import device
+
 
 def eager(ran):
     """Return a function that counts its runs."""
@@ -10,7 +12,7 @@ def eager(ran):
         ran()
         return x * number
 
-    return lambda x, number: scale(torch.from_numpy(x), number).numpy()
+    return lambda x, number: scale(torch.from_numpy(x).to(device()), number).cpu().numpy()
 
 
 def compiled(ran):
@@ -22,7 +24,7 @@ def compiled(ran):
         return x * number
 
     scale = torch.compile(scale, backend="eager")  # Dynamo alone decides when Python runs
-    return lambda x, number: scale(torch.from_numpy(x), number).numpy()
+    return lambda x, number: scale(torch.from_numpy(x).to(device()), number).cpu().numpy()
 
 
 WAYS = {"eager": eager, "torch.compile": compiled}

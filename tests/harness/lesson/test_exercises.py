@@ -167,10 +167,14 @@ def test_a_wrong_request_is_one_line(arguments: list[str], capsys: pytest.Captur
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_reading_the_exercises_imports_no_framework() -> None:
+def test_the_probes_and_reading_the_exercises_import_no_framework() -> None:
     frameworks = {module for exercise in ALL for module in exercise.requires}
-    script = "import sys\nfrom harness.lesson import clinic, exercises\nexercises.exercises()\nclinic.cases()\n"
+    names = sorted(path.stem for path in (ROOT / "harness" / "lesson").glob("[a-z]*.py"))
+    imports = "".join(f"import harness.lesson.{name}\n" for name in names)
+    script = f"import sys\n{imports}from harness.lesson import clinic, exercises\nexercises.exercises(), clinic.cases()\n"
     done = subprocess.run(
         [sys.executable, "-c", f"{script}print(*sys.modules)"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert not frameworks & set(done.stdout.split())
+    loaded = set(done.stdout.split())
+    assert "harness.lesson.loops" in loaded
+    assert not frameworks & loaded

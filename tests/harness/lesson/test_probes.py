@@ -77,12 +77,18 @@ def test_every_size_comes_twice_and_the_first_pays() -> None:
 def test_a_peak_is_seen_below_an_earlier_one() -> None:
     """Before the call that counts, the process had twice as much memory for a while."""
 
-    def way(x: np.ndarray) -> Callable[[], np.ndarray]:
+    def way(x: np.ndarray) -> tuple[Callable[[], np.ndarray], Callable[[], None]]:
         np.ones(2 * x.size, np.float32)
-        return lambda: np.ones_like(x)
+        return lambda: np.ones_like(x), lambda: None
 
     found = buffers.probe(way)
     assert found["peak_bytes"] == pytest.approx(found["tensor_bytes"], rel=0.1)
+
+
+def test_memory_of_a_device_counts_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(buffers, "TENSOR_BYTES", 40)
+    peaks = iter([100, 100, 130])  # the first tells that there is a device
+    assert buffers.probe(lambda x: (lambda: x, lambda: next(peaks)))["peak_bytes"] == 30
 
 
 def test_training_is_timed_per_step() -> None:
