@@ -1,7 +1,9 @@
 """The lesson: experiments on static and dynamic graphs, each a claim that people make, measured on this machine.
 
 An experiment is one name, found in three rooms: `impls/BACKEND/experiments/NAME.py` has the framework's ways of
-running, `harness/lesson/NAME.py` probes them, and `reports/lesson/NAME.py` judges what came out.
+running (`WAYS`: functions by name, whose arguments and values the probe's file describes), `harness/lesson/NAME.py`
+probes them (`probe(way)`, a function or a generator, see `ways.probe`), and `reports/lesson/NAME.py` judges what came
+out.
 """
 
 from dataclasses import dataclass

@@ -87,7 +87,10 @@ class Lesson:
         return self.audit
 
     def measure(self, name: str) -> list[Measurement]:
-        """Return what became of every way in an experiment; run it unless that was done."""
+        """Return what became of every way in an experiment; run it unless that was done.
+
+        A backend without a file for it does not take part, nor does one whose file has no way that runs here.
+        """
         if name not in self.finished:
             experiment = EXPERIMENTS[name]
             hosts = [entry for entry in self.hosts if registry.has_file(entry.backend, f"experiments/{name}")]
@@ -117,7 +120,7 @@ class Lesson:
                     worker.start()
                     if ways is None:
                         names = worker.call("ways", name=experiment.name)
-                        ways, *others = [[name] for name in names] if experiment.is_fresh else [names]
+                        ways, *others = [[name] for name in names] if experiment.is_fresh and names else [names]
                         pending += others
                     found = worker.call("experiment", experiment.timeout_s, name=experiment.name, ways=ways)
             except WorkerError as error:

@@ -23,6 +23,7 @@ class StandIn:
     """A worker with three ways, of which one ends the process, and that draws a graph."""
 
     started: list["StandIn"]
+    ways = ("one", "fatal", "two")
 
     def __init__(self, entry: Entry) -> None:
         self.entry = entry
@@ -39,7 +40,7 @@ class StandIn:
 
     def call(self, call: str, /, timeout_s: float = 0, **arguments: Any) -> Any:  # noqa: ARG002
         if call == "ways":
-            return ["one", "fatal", "two"]
+            return list(self.ways)
         self.probed.append(arguments["ways"])
         if "fatal" in arguments["ways"]:
             raise WorkerError("crashed", "ended by SIGSEGV", "")
@@ -83,6 +84,13 @@ def test_ways_that_need_a_fresh_process_get_one(make_lesson: Callable[..., Lesso
     found = make_lesson(is_fresh=True).measure("stand_in")
     assert probed() == [[["one"]], [["fatal"]], [["two"]]]
     assert [one["status"] for one in found] == ["measured", "crashed", "measured"]
+
+
+@pytest.mark.parametrize("is_fresh", [False, True])
+def test_a_backend_without_ways_takes_no_part(is_fresh: bool, make_lesson: Callable[..., Lesson]) -> None:
+    taught = make_lesson(is_fresh=is_fresh)
+    taught.make_worker = type("Idle", (StandIn,), {"ways": ()})  # type: ignore[assignment]
+    assert taught.measure("stand_in") == []
 
 
 def test_a_backend_that_cannot_start_is_told_once(make_lesson: Callable[..., Lesson]) -> None:
