@@ -77,7 +77,8 @@ def _read(folder: Path, runs: Path) -> Found:
         raise results.ResultError(
             f"it goes on, or was killed; to measure the rest: pytest --benchmark --resume {folder.name}"
         )
-    report, problem = folder / PAGE, None
+    report = folder / PAGE
+    problem: Exception | None = None
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         if document["likeforlike"]["schema_version"] == results.SCHEMA_VERSION:

@@ -3,7 +3,7 @@
 import itertools
 import json
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -94,7 +94,7 @@ def summary(document: Document, href: str | None) -> Run:
     )
 
 
-def _figures(section: Section, comparison: Comparison) -> Iterable[Figure]:
+def _figures(section: Section, comparison: Comparison) -> Iterator[Figure]:
     baseline, control = comparison.baseline, comparison.control
     reach = max((abs(math.log(end)) for end in control or ()), default=0.0)
     for cell in comparison.shown:
