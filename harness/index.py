@@ -28,7 +28,7 @@ class Found:
 def write(runs: Path, only_latest: bool = False) -> Path:
     """Write the index of the runs in a folder, and of those in `published` beside it; return where it is.
 
-    Two runs that follow each other on one machine get a page that compares them, in `comparisons`.
+    Each run gets a page, in `comparisons`, that compares it with the one before it of the same machine and variants.
 
     Args:
         runs: the folder that has a folder a run.
@@ -39,7 +39,7 @@ def write(runs: Path, only_latest: bool = False) -> Path:
         try:
             found.append(_read(folder, runs))
         except results.ResultError as error:
-            broken.append((_address(folder, runs), str(error)))
+            broken.append((_address(folder, runs), str(error).replace(str(folder / RESULTS), RESULTS)))
     found = list(_compared(found, runs, only_latest))
     results.write_atomically(runs / PAGE, index.render([one.run for one in found], broken, change))
     return runs / PAGE
@@ -77,7 +77,8 @@ def _read(folder: Path, runs: Path) -> Found:
         raise results.ResultError(
             f"it goes on, or was killed; to measure the rest: pytest --benchmark --resume {folder.name}"
         )
-    report, problem = folder / PAGE, None
+    report = folder / PAGE
+    problem: Exception | None = None
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         if document["likeforlike"]["schema_version"] == results.SCHEMA_VERSION:
@@ -89,13 +90,11 @@ def _read(folder: Path, runs: Path) -> Found:
 
 
 def _compared(found: Sequence[Found], runs: Path, only_latest: bool) -> Iterator[Found]:
-    """Yield the runs, those in `runs` with the page that compares them with the run before on the same machine."""
-    before: dict[str, Found] = {}
+    """Yield the runs, those in `runs` with the page that compares them with an earlier one."""
     own = sorted((one for one in found if one.folder.parent == runs), key=lambda one: one.run.started_utc)
     yield from (one for one in found if one not in own)
-    for one in own:
-        old = before.get(one.run.machine)
-        before[one.run.machine] = one
+    for place, one in enumerate(own):
+        old = next((old for old in reversed(own[:place]) if _are_alike(old.run, one.run)), None)
         if old is None:
             yield one
             continue
@@ -104,6 +103,12 @@ def _compared(found: Sequence[Found], runs: Path, only_latest: bool) -> Iterator
             _compare(old, one, page)
         compared = (old.run.id, _address(page, runs)) if page.exists() else None
         yield replace(one, run=replace(one.run, compared=compared))
+
+
+def _are_alike(old: Run, new: Run) -> bool:
+    """Tell whether two runs are of one machine and have a ratio in common."""
+    ratios = [{(one.place, one.variant, one.baseline) for one in run.figures} for run in (old, new)]
+    return old.machine == new.machine and not ratios[0].isdisjoint(ratios[1])
 
 
 def _compare(old: Found, new: Found, page: Path) -> None:

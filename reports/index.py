@@ -3,7 +3,7 @@
 import itertools
 import json
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -94,7 +94,7 @@ def summary(document: Document, href: str | None) -> Run:
     )
 
 
-def _figures(section: Section, comparison: Comparison) -> Iterable[Figure]:
+def _figures(section: Section, comparison: Comparison) -> Iterator[Figure]:
     baseline, control = comparison.baseline, comparison.control
     reach = max((abs(math.log(end)) for end in control or ()), default=0.0)
     for cell in comparison.shown:
@@ -132,7 +132,8 @@ def render(runs: Sequence[Run], broken: Sequence[tuple[str, str]], change: Chang
         "index.html.j2",
         runs=[_row(run, models) for run in newest],
         titles=[title(model) for model in models],
-        broken=broken,
+        broken=_by_reason(broken),
+        machines=list(dict.fromkeys(run.machine for run in newest)),
         filters=[
             (name, label, [(value, value) for value in values])
             for name, label, values in (
@@ -148,6 +149,13 @@ def render(runs: Sequence[Run], broken: Sequence[tuple[str, str]], change: Chang
         left=LEFT,
         data=_embedded(newest),
     )
+
+
+def _by_reason(broken: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for path, reason in broken:
+        found.setdefault(reason, []).append(path)
+    return found
 
 
 def _row(run: Run, models: Sequence[str]) -> dict[str, Any]:

@@ -36,9 +36,11 @@
     ]);
   }
 
+  const shared = (old, later) => Object.keys(later.cells).filter((key) => old.cells[key]?.[4] === later.cells[key][4]);
+
   function show() {
     const [old, later] = ["old", "new"].map((name) => runs[controls.elements[name].selectedIndex]);
-    const both = Object.keys(later.cells).filter((key) => old.cells[key]?.[4] === later.cells[key][4]);
+    const both = shared(old, later);
     const others = old.machine === later.machine ? "" : `These are other machines: ${old.machine}; ${later.machine}.`;
     warning.textContent = both.length ? others : "These runs have no ratio to the same baseline in common.";
     warning.hidden = warning.textContent === "";
@@ -58,7 +60,7 @@
       const options = runs.map((run) => element("option", `${run.id}, ${run.preset}`));
       controls.elements[name].append(...options);
     }
-    const before = runs.findIndex((run, index) => index > 0 && run.machine === runs[0].machine);
+    const before = runs.findIndex((run, index) => index > 0 && run.machine === runs[0].machine && shared(run, runs[0]).length);
     controls.elements.new.selectedIndex = 0;
     controls.elements.old.selectedIndex = Math.max(1, before);
     controls.hidden = false;

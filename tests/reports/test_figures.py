@@ -15,6 +15,7 @@ from harness.breakeven import Course
 from reports import (
     advice,
     breakeven,
+    charts,
     cold,
     drift,
     lanes,
@@ -358,3 +359,21 @@ def test_what_the_preset_leaves_out_is_said_once(block: dict[str, Any]) -> None:
     assert [(row["variants"], row["phases"], row["reason"]) for row in rows] == [
         (["jax-eager", "tf-xla"], "both phases", "left to --preset full, or --variants NAME")
     ]
+
+
+# ---------------------------------------------------------------- the overview
+
+
+def test_the_overview_has_a_panel_a_net_and_the_headline_variants_alone(block: dict[str, Any]) -> None:
+    found = sections.sections(block)
+    chart = charts.overview(found)
+    shown = set(words_of(chart))
+    assert {f"{one.title}, training step" for one in found} <= shown
+    assert {"torch-eager", "jax-jit", "tf-graph", "keras-tf", "baseline"} <= shown
+    assert "numpy" not in shown
+    assert charts.overview(found[:1]) is None, "its own chart says the same"
+
+
+def test_of_many_sizes_the_ends_have_charts() -> None:
+    assert sections.have_charts(4) == [True] * 4
+    assert sections.have_charts(5) == [True, False, False, False, True]
