@@ -19,9 +19,6 @@ MODULES = {
     )
     for room in ("harness", "impls", "reports")
 }
-MODULES["reports"] += sorted(
-    f"reports.lesson.{path.stem}" for path in (ROOT / "reports" / "lesson").glob("*.py") if path.stem != "__init__"
-)
 
 
 def loaded_after(code: str) -> set[str]:
