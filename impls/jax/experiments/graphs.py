@@ -32,7 +32,7 @@ def traced_and_compiled(subject, function, *arguments):
     hlo = jax.jit(function).lower(*arguments).compile().as_text()
     return [
         Graph(subject, "jaxpr", "before", jaxpr_nodes(jaxpr.jaxpr), str(jaxpr)),
-        Graph(subject, "optimised HLO", "after", hlo_nodes(hlo), hlo),
+        Graph(subject, "optimised HLO", "after", hlo_nodes(hlo), readable(hlo)),
     ]
 
 
@@ -77,6 +77,12 @@ def hlo_nodes(hlo):
         read = [word for word in re.findall(r"%?([\w.-]+)", rest.split("), ")[0]) if word in known]
         nodes.append(Node(name, op, name.split(".")[0], tuple(dict.fromkeys(read))))
     return nodes
+
+
+def readable(hlo):
+    """Return a module without the tables of source files, which name paths of this machine, and what refers to them."""
+    tables = r"^(?:FileNames|FunctionNames|FileLocations|StackFrames)\n(?:.+\n)+\n*"
+    return re.sub(rf"{tables}|, metadata={{[^}}]*}}", "", hlo, flags=re.M)
 
 
 def equations(jaxpr):
