@@ -42,7 +42,8 @@ def card(lesson: Lesson) -> Card:
         explain=(
             "An eager step pays Python and dispatch for every operation, every time. A graph pays for tracing and "
             "compiling once, and then less for each step. So N* = (cost of the graph − cost of eager) / (eager step − "
-            "graph step): it is small where steps are many and cheap, and there is none where the graph is not faster.",
+            "graph step): it is small where a graph starts fast or saves much in each step, and there is none where "
+            "it saves nothing.",
             "Whether a start-up cost matters is therefore a question about the job, not about the framework. A sweep "
             "over hundreds of short trials pays it hundreds of times; a night of training does not notice it.",
         ),

@@ -37,7 +37,8 @@ def card(lesson: Lesson) -> Card:
         explain=(
             "Python runs while a function is traced and not afterwards, so whatever lives in Python, a print, a "
             "breakpoint, a logger, a counter, sees the trace and nothing else. What it prints then is a symbol, "
-            "without a value.",
+            "without a value. torch.compile goes another way: at a print it breaks the graph in two and lets Python "
+            "run between them, in every call.",
             "In exchange a graph knows its shapes before anything runs: a wrong one is refused while it is built or "
             "traced, before hours of data have passed through. And most frameworks have a print that is part of the "
             "graph (`tf.print`, `jax.debug.print`) and a NaN checker.",

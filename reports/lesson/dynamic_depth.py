@@ -43,7 +43,8 @@ def card(lesson: Lesson) -> Card:
             "nothing special. A traced function meets a new program with every new depth. Its times are a staircase "
             "of first calls that thins out as the depths repeat: at most 4 different ones up to 3, as many as 51 up "
             "to 50.",
-            "Free means that structure costs nothing extra. Each operation still has its price: see the first panels.",
+            "Free means that structure costs nothing extra. Each operation still has its price, as in the experiment "
+            "on operations.",
         ),
         figures=(
             Figure(

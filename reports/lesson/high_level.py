@@ -25,8 +25,8 @@ def card(lesson: Lesson) -> Card:
         claim="High level that works fast: Keras.",
         who="the lecture notes",
         question=(
-            "The two-layer net, batches of 64. How does Keras’s `fit` compare with a loop of `train_on_batch`, and "
-            "with the same step written in the framework below?"
+            "The two-layer net, batches of 64. How does Keras’s `fit` compare with a loop of `train_on_batch`, with a "
+            "loop of one’s own, and with the same step written in the framework below?"
         ),
         rule=(
             "For each of Keras’s ways: a step takes at most "
@@ -37,8 +37,8 @@ def card(lesson: Lesson) -> Card:
         explain=(
             "A step of this net is short, so whatever surrounds it shows: checks of the input, metrics, callbacks, the "
             "wrapping of arrays. That price is about the same for a large net, where nobody would notice it.",
-            "How batches are fed differs between the ways, and is part of them: `fit` draws from a data set of its "
-            "own, the others are handed arrays.",
+            "How batches are fed differs between the ways, and is part of them: `fit` has all of them in one array and "
+            "cuts it itself, the others are handed a batch at every step.",
         ),
         figures=(
             Figure(
