@@ -171,7 +171,9 @@ def test_the_probes_and_reading_the_exercises_import_no_framework() -> None:
     frameworks = {module for exercise in ALL for module in exercise.requires}
     names = sorted(path.stem for path in (ROOT / "harness" / "lesson").glob("[a-z]*.py"))
     imports = "".join(f"import harness.lesson.{name}\n" for name in names)
-    script = f"import sys\n{imports}from harness.lesson import clinic, exercises\nexercises.exercises(), clinic.cases()\n"
+    script = (
+        f"import sys\n{imports}from harness.lesson import clinic, exercises\nexercises.exercises(), clinic.cases()\n"
+    )
     done = subprocess.run(
         [sys.executable, "-c", f"{script}print(*sys.modules)"], cwd=ROOT, capture_output=True, text=True, check=True
     )
