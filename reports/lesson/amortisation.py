@@ -10,7 +10,7 @@ from reports import breakeven, lines, numbers
 from reports.canvas import Chart
 from reports.lesson.cards import Card, Figure, Published, Table
 from reports.lesson.measured import Lesson
-from reports.lesson.verdicts import Verdict, over
+from reports.lesson.verdicts import Verdict, decided, over
 from reports.lines import Line, Panel
 from reports.sections import Cell
 from reports.words import code, names
@@ -124,7 +124,8 @@ def _verdict(lesson: Lesson) -> Verdict:
         if place is None:
             continue
         _, low, high = place
-        found[code(static["variant"])] = False if low > MOST_STEPS else True if high and high <= MOST_STEPS else None
+        is_certain = high is not None and high <= MOST_STEPS
+        found[code(static["variant"])] = decided(holds=is_certain, fails=low > MOST_STEPS)
         told.append(_told(eager, static, place))
     first = [cell["variant"] for cell in sorted(started(lesson), key=lambda cell: seconds(cell, CLASSIC_STEPS))]
     if first:

@@ -9,7 +9,7 @@ from reports.canvas import Chart
 from reports.lesson import plots
 from reports.lesson.cards import Card, Figure, Table
 from reports.lesson.measured import Estimate, Lesson, Measurement
-from reports.lesson.verdicts import Verdict, over
+from reports.lesson.verdicts import Verdict, decided, over
 from reports.words import code
 
 DONE = 0.9
@@ -66,7 +66,7 @@ def _verdict(measured: Sequence[Measurement]) -> Verdict:
     told = []
     for one in measured:
         share = _share(one)
-        found[code(one.name)] = True if share.low >= DONE else False if share.high < DONE else None
+        found[code(one.name)] = decided(holds=share.low >= DONE, fails=share.high < DONE)
         if share.value < DONE:
             returned, done = _times(one)
             times = numbers.time_text(returned.value), numbers.time_text(done.value)

@@ -11,9 +11,9 @@ from reports.canvas import Chart
 from reports.lanes import sign_test_interval
 from reports.lesson import plots
 from reports.lesson.cards import Card, Figure, Table
-from reports.lesson.measured import Lesson, Measurement, by_framework
+from reports.lesson.measured import Estimate, Lesson, Measurement, by_framework
 from reports.lesson.plots import Course, Strip
-from reports.lesson.verdicts import Verdict, over
+from reports.lesson.verdicts import Verdict, decided, over
 from reports.words import code
 
 FREE = 2.0
@@ -57,8 +57,8 @@ def card(lesson: Lesson) -> Card:
     )
 
 
-def surcharge(one: Measurement) -> tuple[float, float, float] | None:
-    """Return how many times as long a new depth takes as a known one: (median, low, high), None if never repeated.
+def surcharge(one: Measurement) -> Estimate | None:
+    """Return how many times as long a new depth takes as a known one; None where too few depths came up again.
 
     Of the largest limit; each depth that came up again gives one ratio. The first step is left out.
     """
@@ -71,7 +71,7 @@ def surcharge(one: Measurement) -> tuple[float, float, float] | None:
         if depth != depths[0] and len(times) > 1:
             logs.append(math.log(times[0] / statistics.median(times[1:])))
     ends = sign_test_interval(logs)
-    return (math.exp(statistics.median(logs)), math.exp(ends[0]), math.exp(ends[1])) if ends else None
+    return Estimate(*map(math.exp, (statistics.median(logs), *ends))) if ends else None
 
 
 def _verdict(measured: Sequence[Measurement]) -> Verdict:
@@ -82,13 +82,8 @@ def _verdict(measured: Sequence[Measurement]) -> Verdict:
         if extra is None:
             continue
         if one.mode == "eager":
-            is_free = True if extra[2] < FREE else False if extra[1] > FREE else None
-            found[one.framework] = found[one.framework] or is_free if found.get(one.framework) else is_free
-        told.append(
-            Markup("{}: a new depth takes {} times as long as a known one.").format(
-                code(one.name), numbers.interval_text(extra[1], extra[2])
-            )
-        )
+            found[one.framework] = decided(holds=extra.high < FREE, fails=extra.low > FREE)
+        told.append(Markup("{}: a new depth takes {} times as long as a known one.").format(code(one.name), extra))
     return over(found, told)
 
 

@@ -9,7 +9,7 @@ from reports.canvas import Chart
 from reports.lesson import plots
 from reports.lesson.cards import Card, Figure, Published, Table
 from reports.lesson.measured import Estimate, Lesson, Measurement, by_framework, split
-from reports.lesson.verdicts import Verdict, over
+from reports.lesson.verdicts import Verdict, decided, over
 from reports.words import code
 
 BYTES_PER_ELEMENT = 4
@@ -73,9 +73,9 @@ def _verdict(measured: Sequence[Measurement]) -> Verdict:
         slow, fast = (min(side, key=lambda one: _seconds(one).value) for side in (eager, compiled))
         kernels, num_ops = fast.values["num_kernels"], fast.values["num_ops"]
         times = _seconds(slow).over(_seconds(fast))
-        found[framework] = (
-            None if kernels is None or times.low <= 1 <= times.high else kernels < num_ops and times.low > 1
-        )
+        is_fused = kernels is not None and kernels < num_ops
+        is_not = kernels is not None and kernels >= num_ops
+        found[framework] = decided(holds=is_fused and times.low > 1, fails=is_not or times.high < 1)
         loops = "an unknown number of loops" if kernels is None else numbers.count_text(kernels, "loop")
         form = "{}: {} makes {} of {} operations; {} takes {} times as long."
         told.append(Markup(form).format(framework, code(fast.way), loops, num_ops, code(slow.way), times))

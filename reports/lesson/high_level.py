@@ -9,7 +9,7 @@ from reports.canvas import Chart
 from reports.lesson import plots
 from reports.lesson.cards import Card, Figure, Table
 from reports.lesson.measured import Estimate, Lesson, Measurement
-from reports.lesson.verdicts import NOT_MEASURED, Verdict, over
+from reports.lesson.verdicts import NOT_MEASURED, Verdict, decided, over
 from reports.sections import Cell
 from reports.words import code
 
@@ -76,7 +76,7 @@ def _verdict(lesson: Lesson, measured: Sequence[Measurement]) -> Verdict:
     told = []
     for one in measured:
         ratio = _seconds(one).over(slowest)
-        found[code(one.way)] = True if ratio.high <= MARGIN else False if ratio.low > MARGIN else None
+        found[code(one.way)] = decided(holds=ratio.high <= MARGIN, fails=ratio.low > MARGIN)
         form = "{} takes {} a step, {} times that of {}."
         seconds = numbers.time_text(_seconds(one).value)
         told.append(Markup(form).format(code(one.way), seconds, ratio, code(raw[-1]["variant"])))

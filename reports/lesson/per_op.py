@@ -10,7 +10,7 @@ from reports.canvas import Chart
 from reports.lesson import plots
 from reports.lesson.cards import Card, Figure, Published, Table
 from reports.lesson.measured import Estimate, Lesson, Measurement, by_framework, split
-from reports.lesson.verdicts import Verdict, over
+from reports.lesson.verdicts import Verdict, decided, over
 from reports.lines import Line, Panel
 from reports.words import code
 
@@ -81,7 +81,7 @@ def _verdict(measured: Sequence[Measurement]) -> Verdict:
             continue
         slow, fast = (min(side, key=lambda one: smallest(one).value) for side in (eager, others))
         times = smallest(slow).over(smallest(fast))
-        found[framework] = True if times.low > 1 else False if times.high < 1 else None
+        found[framework] = decided(holds=times.low > 1, fails=times.high < 1)
         form = "{}: 20 operations on one element take {} in {} and {} in {}, {} times as long."
         mine, theirs = (numbers.time_text(smallest(one).value) for one in (slow, fast))
         told.append(Markup(form).format(framework, mine, code(slow.way), theirs, code(fast.way), times))

@@ -9,7 +9,7 @@ from reports.canvas import Chart
 from reports.lesson import plots
 from reports.lesson.cards import Card, Figure, Table
 from reports.lesson.measured import Estimate, Lesson, Measurement, by_framework, split
-from reports.lesson.verdicts import Verdict, over
+from reports.lesson.verdicts import Verdict, decided, over
 from reports.words import code
 
 MARGIN = 1.1
@@ -74,7 +74,7 @@ def _verdict(measured: Sequence[Measurement]) -> Verdict:
             continue
         dynamic, static = (min(side, key=_total) for side in (eager, others))
         ratio = _total(static) / _total(dynamic)
-        found[framework] = True if ratio >= MARGIN else False if ratio <= 1 / MARGIN else None
+        found[framework] = decided(holds=ratio >= MARGIN, fails=ratio <= 1 / MARGIN)
         form = "{}: {} takes {}, {} {}, {}; {} of its steps are padding."
         wasted = static.values["num_wasted_steps"] / (static.values["num_wasted_steps"] + sum(static.values["lengths"]))
         times = numbers.time_text(_total(dynamic)), code(static.way), numbers.time_text(_total(static))

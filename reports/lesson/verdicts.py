@@ -37,6 +37,11 @@ class Verdict:
         return Markup("{}: {}").format(plain, self.condition) if self.condition else Markup(plain)
 
 
+def decided(holds: bool, fails: bool) -> bool | None:
+    """Return whether a claim held in one place; None where the data show neither."""
+    return True if holds else False if fails else None
+
+
 def over(
     found: Mapping[str, bool | None], told: Sequence[Markup | str] = (), form: str = "in {yes}, not in {no}"
 ) -> Verdict:
@@ -48,15 +53,15 @@ def over(
         form: the condition of a claim that held in some, with their names for {yes} and those of the others for {no}.
     """
     sentences = tuple(Markup("{}").format(sentence) for sentence in told)
-    decided = {name: held for name, held in found.items() if held is not None}
-    if len(decided) < LEAST:
-        gave = Markup("{} alone").format(listed(decided)) if decided else "none"
+    known = {name: held for name, held in found.items() if held is not None}
+    if len(known) < LEAST:
+        gave = Markup("{} alone").format(listed(known)) if known else "none"
         missing = Markup("the rule asks for {} answers at least, and the data give {}").format(LEAST, gave)
         return Verdict(NOT_MEASURED, missing, sentences)
-    if all(decided.values()):
+    if all(known.values()):
         return Verdict(HOLDS, told=sentences)
-    if not any(decided.values()):
+    if not any(known.values()):
         return Verdict(NOT_REPRODUCED, told=sentences)
-    yes, no = ([name for name, held in decided.items() if held is wanted] for wanted in (True, False))
+    yes, no = ([name for name, held in known.items() if held is wanted] for wanted in (True, False))
     others = listed(no) if len(no) <= MOST_OTHERS else f"{len(no)} others"
     return Verdict(ONLY, Markup(form).format(yes=listed(yes), no=others), sentences)
