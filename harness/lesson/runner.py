@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,14 @@ class Lesson:
         self.measurements: list[Measurement] = []
         self.graphs: list[dict[str, Any]] = []
         self.finished: list[str] = []
+        self._lifetime = ExitStack()
+        self._shared: dict[str, Worker] = {}
         display.expect(AUDIT_S + sum(experiment.expected_s for experiment in EXPERIMENTS.values()))
+
+    def close(self) -> None:
+        """End the workers that experiments share."""
+        self._shared.clear()
+        self._lifetime.close()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the object `lesson` of the result document."""
@@ -105,7 +113,7 @@ class Lesson:
     def _measured(self, experiment: Experiment, entry: Entry) -> Iterator[Measurement]:
         """Yield what became of the ways of one backend.
 
-        Ways that share a process share its end; if it crashes or hangs, each gets a process of its own.
+        Ways that share a process share its end; if it crashes or hangs, they are probed one by one.
         """
         missing = registry.missing_modules(entry)
         if missing:
@@ -116,8 +124,7 @@ class Lesson:
         while pending:
             ways = pending.pop(0)
             try:
-                with self.make_worker(entry) as worker:
-                    worker.start()
+                with self._process(experiment, entry) as worker:
                     if ways is None:
                         names = worker.call("ways", name=experiment.name)
                         ways, *others = [[name] for name in names] if experiment.is_fresh and names else [names]
@@ -132,6 +139,24 @@ class Lesson:
                     yield _measurement(experiment, entry, way, status, reason=error.reason)
             else:
                 yield from (_measurement(experiment, entry, way, **outcome) for way, outcome in found.items())
+
+    @contextmanager
+    def _process(self, experiment: Experiment, entry: Entry) -> Iterator[Worker]:
+        """Give a started worker: a new one, or that of the experiments that share theirs, unless it came to an end."""
+        if not experiment.shares_process:
+            with self.make_worker(entry) as worker:
+                worker.start()
+                yield worker
+            return
+        if entry.backend not in self._shared:
+            worker = self._lifetime.enter_context(self.make_worker(entry))
+            worker.start()
+            self._shared[entry.backend] = worker
+        try:
+            yield self._shared[entry.backend]
+        except WorkerError:
+            self._shared.pop(entry.backend).kill()
+            raise
 
     def _keep(self, measurement: Measurement) -> None:
         """Add a measurement; the graphs that a way has drawn have a place of their own in the document."""
