@@ -8,8 +8,8 @@ from markupsafe import Markup
 from reports.words import listed
 
 HOLDS, ONLY, NOT_REPRODUCED, NOT_MEASURED = "holds", "only", "not-reproduced", "not-measured"
-MOST_OTHERS = 4
-"""So many at most are named for which a claim did not hold."""
+MOST_NAMED = 4
+"""So many at most are named for which a claim held, and for which it did not."""
 LEAST = 2
 """A verdict needs so many frameworks (or ways) for which the data decide."""
 
@@ -63,5 +63,6 @@ def over(
     if not any(known.values()):
         return Verdict(NOT_REPRODUCED, told=sentences)
     yes, no = ([name for name, held in known.items() if held is wanted] for wanted in (True, False))
-    others = listed(no) if len(no) <= MOST_OTHERS else f"{len(no)} others"
-    return Verdict(ONLY, Markup(form).format(yes=listed(yes), no=others), sentences)
+    those = listed(yes) if len(yes) <= MOST_NAMED else f"{len(yes)} of {len(known)}"
+    others = listed(no) if len(no) <= MOST_NAMED else f"{len(no)} others"
+    return Verdict(ONLY, Markup(form).format(yes=those, no=others), sentences)

@@ -271,6 +271,12 @@ class TestAmortisation:
         assert place[1] < place[0] < place[2]
 
 
+def test_long_lists_of_names_are_counted() -> None:
+    found: dict[str, bool | None] = {f"way {number}": number != 3 for number in range(7)}
+    assert over(found).text == "Holds only in 6 of 7, not in way 3"
+    assert over({name: not held for name, held in found.items()}).text == "Holds only in way 3, not in 6 others"
+
+
 def test_a_tie_decides_nothing() -> None:
     assert over({"Alpha": None, "Beta": True}).outcome == NOT_MEASURED
 
