@@ -15,7 +15,7 @@ def timing(run: Run, models: Iterable[str] = (), variants: Iterable[str] = ()) -
 
 
 def certificates(run: Run, model: str, optimizer: str | None = None) -> str:
-    """Return the command that repeats the certificates of a net, with the run's variants."""
+    """Return the command that repeats the certificates of a net, of all variants unless the run was given some."""
     only: dict[str, Iterable[str]] = {"models": [model], "variants": _asked(run, "variants")}
     if optimizer is not None:
         only["optimizers"] = [optimizer]

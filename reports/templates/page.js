@@ -2,14 +2,16 @@
 // Without this script the page is whole: every row is shown, in the order that its text speaks of.
 {
   const UNITS = { ns: 1e-9, µs: 1e-6, ms: 1e-3, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
-  const status = document.createElement("p");
+  const status = document.createElement("p"); // tells a screen reader what a click has done
   status.className = "unseen";
   status.setAttribute("role", "status");
   document.body.append(status);
 
-  function valueOf(row, column, kind) {
-    const cell = row.cells[column];
-    if (kind === "text") return cell.textContent.trim();
+  // ---- Tables are sorted by the figures as they are shown, each lane within itself: lanes are never ranked together.
+
+  function valueOf(row, { cellIndex, dataset }) {
+    const cell = row.cells[cellIndex];
+    if (dataset.sort === "text") return cell.textContent.trim();
     const found = /^[<≤]?\s*(-?[\d.,]+)\s*(\S*)/.exec((cell.firstChild ?? cell).textContent.trim());
     return found ? Number(found[1].replaceAll(",", "")) * (UNITS[found[2]] ?? 1) : NaN;
   }
@@ -21,14 +23,13 @@
   }
 
   function sort(table, head) {
-    const direction = head.ariaSort === "ascending" ? "descending" : "ascending";
-    const [column, kind] = [head.cellIndex, head.dataset.sort];
+    const direction = head.getAttribute("aria-sort") === "ascending" ? "descending" : "ascending";
     for (const one of table.tHead.querySelectorAll("[aria-sort]")) one.removeAttribute("aria-sort");
     head.setAttribute("aria-sort", direction);
-    for (const body of table.tBodies) { // a lane is sorted within itself: lanes are never ranked together
+    for (const body of table.tBodies) {
       const rows = [...body.rows].filter((row) => !row.querySelector("th[scope=rowgroup]"));
-      const values = new Map(rows.map((row) => [row, valueOf(row, column, kind)]));
-      rows.sort((a, b) => compare(values.get(a), values.get(b), direction === "ascending" ? 1 : -1));
+      const values = new Map(rows.map((row) => [row, valueOf(row, head)]));
+      rows.sort((one, other) => compare(values.get(one), values.get(other), direction === "ascending" ? 1 : -1));
       body.append(...rows);
     }
     status.textContent = `sorted by ${head.innerText.replace(/\s+/g, " ").trim()}, ${direction}`;
@@ -44,37 +45,33 @@
     button.addEventListener("click", () => sort(head.closest("table"), head));
   }
 
+  // ---- A filter marks what it hides; the style sheet hides what is marked.
+
+  const CHOICES = ["model", "phase", "lane", "machine", "preset"];
+  const MARKED = [...CHOICES, "text"].map((name) => `[data-not-${name}]`).join();
   const controls = document.querySelector("fieldset.filter");
   const rowsOf = (part) => [...part.querySelectorAll("tr[data-row]")];
+  const isHidden = (row) => row.closest(MARKED) !== null;
 
   function filter() {
-    const words = controls.elements.text.value.toLowerCase().split(/[\s,]+/).filter(Boolean);
-    for (const name of ["model", "phase", "lane", "machine", "preset"]) {
-      const wanted = controls.elements[name]?.value;
-      if (wanted === undefined) continue;
-      for (const one of document.querySelectorAll(`[data-${name}]`)) {
-        one.toggleAttribute(`data-not-${name}`, wanted !== "" && one.dataset[name] !== wanted);
+    for (const name of CHOICES.filter((one) => controls.elements[one])) {
+      const wanted = controls.elements[name].value;
+      for (const part of document.querySelectorAll(`[data-${name}]`)) {
+        part.toggleAttribute(`data-not-${name}`, wanted !== "" && part.dataset[name] !== wanted);
       }
     }
-    for (const row of rowsOf(document)) {
+    const words = controls.elements.text.value.toLowerCase().split(/[\s,]+/).filter(Boolean);
+    const rows = rowsOf(document);
+    for (const row of rows) {
       const isNamed = words.length === 0 || words.some((word) => row.dataset.row.toLowerCase().includes(word));
       row.toggleAttribute("data-not-text", !isNamed);
     }
-    // A table, or a lane of one, goes when none of its rows is left.
     for (const part of document.querySelectorAll("[data-block], [data-block] tbody")) {
-      const rows = rowsOf(part);
-      part.hidden = rows.length > 0 && rows.every(isFiltered);
+      const own = rowsOf(part);
+      part.hidden = own.length > 0 && own.every(isHidden); // a table, or a lane of it, without a row left
     }
-    count();
-  }
-
-  const HIDDEN = ["model", "phase", "lane", "machine", "preset", "text"].map((name) => `[data-not-${name}]`).join();
-  const isFiltered = (row) => row.closest(HIDDEN) !== null;
-
-  function count() {
-    const rows = rowsOf(document);
-    const shown = rows.filter((row) => !isFiltered(row)).length;
-    controls.querySelector("output").value = `${shown.toLocaleString("en")} of ${rows.length.toLocaleString("en")} rows`;
+    const num = rows.filter((row) => !isHidden(row)).length;
+    controls.querySelector("output").value = `${num.toLocaleString("en")} of ${rows.length.toLocaleString("en")} rows`;
   }
 
   if (controls) {
