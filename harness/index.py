@@ -114,8 +114,7 @@ def _are_alike(old: Run, new: Run) -> bool:
 def _compare(old: Found, new: Found, page: Path) -> None:
     """Write the page of two runs, if they can be compared."""
     try:
-        both = (compare.load(str(one.folder)) for one in (old, new))
-        found = compare.compare(*both)
+        found = compare.compare(compare.load(str(old.folder)), compare.load(str(new.folder)))
     except OptionError:  # other sizes, or nothing in common
         return
     results.write_atomically(page, comparison.render(asdict(found)))
