@@ -106,6 +106,8 @@ def _bar(axes: Axes, top: float, height: float, stages: Stages) -> None:
     start = 0.0
     for stage in STAGES:
         length = stages[f"{stage}_s"]
+        if length == 0:
+            continue
         box = Rectangle((start, top), length, height, facecolor=LIGHT[stage], edgecolor=LIGHT["background"])
         box.set_linewidth(0.8)
         axes.add_patch(box)

@@ -34,9 +34,11 @@ def validate(modules: Path, page: Path) -> list[str]:
     config = page.with_name(".htmlvalidate.json")
     config.write_text(json.dumps(CONFIG), encoding="utf-8")
     command = [str(modules / ".bin" / "html-validate"), "--formatter", "json", "--config", str(config), str(page)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    found = page.with_suffix(".found.json")  # a pipe would be cut off after 64 KiB: node does not wait for it
+    with found.open("w", encoding="utf-8") as output:
+        subprocess.run(command, stdout=output, timeout=120)
     return [
         f"{one['ruleId']} at {one['line']}:{one['column']}: {one['message']}"
-        for file in json.loads(done.stdout)
+        for file in json.loads(found.read_text(encoding="utf-8"))
         for one in file["messages"]
     ]
