@@ -187,7 +187,9 @@ def _draw_ratios(axes: Axes, comparison: Comparison, rows: Sequence[Row], layout
         face = colour if cell["headline"] else LIGHT["background"]
         size = canvas.MARKER_SIZES[cell["mode"]]
         style: dict[str, Any] = {"markerfacecolor": face, "markeredgecolor": colour, "markeredgewidth": 1.8}
-        axes.plot([value], [row.y], marker=canvas.MARKERS[cell["mode"]], markersize=size, zorder=3, **style)
+        axes.plot(
+            [value], [row.y], linestyle="none", marker=canvas.MARKERS[cell["mode"]], markersize=size, zorder=3, **style
+        )
         text = "baseline" if cell is comparison.baseline else numbers.interval_text(low, high, "–")
         canvas.note(axes, (1, row.y), (10, 0), text, ha="left", color=LIGHT["muted"], fontsize=11)
     mark_absent(axes, rows, {row.variant for row, _, _ in found})
@@ -222,7 +224,8 @@ def _dots(axes: Axes, y: float, rounds_s: list[list[float]], colour: str) -> Non
     points = [(sample, height) for samples, height in zip(rounds_s, heights, strict=True) for sample in samples]
     if not points:
         return
-    spots = dict.fromkeys(map(tuple, np.round(axes.transData.transform(thinned(points)))))
+    pixels = np.round(axes.transData.transform(thinned(points)))
+    spots = np.unique(pixels[:, ::-1], axis=0)[:, ::-1]  # sorted line by line, which makes for short steps
     corners = [spot for spot in spots for _ in range(2)]
     path = Path(corners, [Path.MOVETO, Path.LINETO] * len(spots))
     path.should_simplify = False

@@ -147,6 +147,7 @@ def _draw(axes: Axes, level: int, change: Record, layout: Layout) -> None:
     axes.plot(
         [estimate["value"]],
         [level],
+        linestyle="none",
         marker=canvas.MARKERS[mode],
         markersize=canvas.MARKER_SIZES[mode],
         markerfacecolor=colour if change["headline"] else LIGHT["background"],

@@ -11,7 +11,7 @@ from reports.lines import Line, Panel
 from reports.sections import PHASE_TITLES, Cell, Comparison, Section
 
 FEWEST_ROUNDS = 3
-MOST_POINTS = 60
+MOST_POINTS = 40
 """A line with more rounds has the medians of as many neighbours each as it takes to have no more points."""
 
 

@@ -5,7 +5,7 @@ import re
 
 from reports.palette import DARK, LIGHT
 
-FONT_STACK = "system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif"
+FONT_STACK = "system-ui,'DejaVu Sans',sans-serif"
 _DARK_OF = {LIGHT[name]: DARK[name] for name in LIGHT}
 
 
@@ -22,13 +22,15 @@ def tidy(svg: str) -> str:
     svg = re.sub(r' transform="rotate\(-0 [^"]*"| clip-path="[^"]*"', "", svg)
     svg = re.sub(r"font-family: [^;\"]*;? ?", "", svg)
     svg = re.sub(r'<path [^>]*style="fill: none"/>', "", svg)
-    svg = re.sub(r"; stroke-linejoin: miter|; stroke-linecap: butt", "", svg)  # they are the default
+    svg = re.sub(
+        r"; stroke-linejoin: miter|; stroke-linecap: butt|; text-anchor: start", "", svg
+    )  # they are the default
     svg = re.sub(r'<g id="[^"]*"/?>|</?g>|<defs>\s*</defs>', "", svg)
     names: dict[str, str] = {}
     svg = re.sub(
         r'(?:xlink:)?(id="|href="#)(m[0-9a-f]{10})(?=")',
         lambda marker: marker[1] + names.setdefault(marker[2], f"m{len(names)}"),
-        svg.replace(' xmlns:xlink="http://www.w3.org/1999/xlink"', ""),
+        re.sub(r' xmlns:xlink="[^"]*"| version="1.1"', "", svg),
     )
     svg = re.sub(r">\s+<", "><", re.sub(r"[ \t]*\n[ \t]*", " ", svg))
     styles: dict[str, str] = {}

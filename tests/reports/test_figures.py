@@ -338,8 +338,8 @@ def test_drift_is_each_round_over_its_own_median(block: dict[str, Any]) -> None:
 
 def test_neighbouring_rounds_are_taken_together_where_there_are_too_many() -> None:
     assert drift._points([3.0, 1.0, 2.0]) == ((1, 3.0), (2, 1.0), (3, 2.0))
-    points = drift._points([float(value) for value in range(1, 151)])
-    assert len(points) == 50
+    points = drift._points([float(value) for value in range(1, 3 * drift.MOST_POINTS + 1)])
+    assert len(points) == drift.MOST_POINTS
     assert points[:2] == ((2, 2.0), (5, 5.0))
 
 
