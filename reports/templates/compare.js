@@ -5,7 +5,8 @@
   const warning = document.getElementById("compare-warning");
   const place = document.getElementById("compare-table");
   const MARKS = { slower: "▲", faster: "▼", "no change shown": "=", "too wide to say": "?" };
-  const text = (value) => (value < 1 ? value.toFixed(3) : value.toPrecision(3));
+  const DIGITS = { minimumSignificantDigits: 3, maximumSignificantDigits: 3 };
+  const text = (value) => value.toLocaleString("en", DIGITS);
 
   function verdict(low, high, floor) {
     if (Math.log(low) > floor) return "slower";
