@@ -1,4 +1,5 @@
 # make bench [PRESET=quick|default|full] [ARGS="--models unet …"]   certify, time, write the report
+# make lesson                                                     static and dynamic graphs, measured; at most 10 minutes
 # make test                                                       all tests, ruff and mypy
 # Both set up .venv first, once per change of pyproject.toml or constraints.txt.
 
@@ -9,10 +10,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: bench test check clean
+.PHONY: bench lesson test check clean
 
 bench: $(STAMP)
 	$(BIN)/python -m pytest --benchmark --preset $(PRESET) $(ARGS)
+
+lesson: PRESET = lesson
+lesson: bench
 
 test: $(STAMP)
 	$(BIN)/ruff check

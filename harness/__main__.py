@@ -75,10 +75,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command.add_argument("--simulate-only", action="store_true", help="start no worker")
     command.add_argument("--json", metavar="PATH", help="also write all figures there")
     command.set_defaults(run=selfcheck, models="two_layer")
+    command = commands.add_parser("lesson", help="exercises on static and dynamic graphs: list, show, start, check")
+    _add_exercises_to(command.add_subparsers(dest="action", required=True, metavar="ACTION"))
     command = commands.add_parser("report", help="make the HTML report again from a results.json")
     command.add_argument("results", metavar="RESULTS.json")
     command.add_argument("--output", metavar="PATH", help="default: index.html beside the results")
     command.set_defaults(run=report)
+    command = commands.add_parser("index", help="make the page that leads to all runs, and compares them")
+    command.add_argument("runs", metavar="DIR", nargs="?", default="reports/runs", help="default: %(default)s")
+    command.set_defaults(run=make_index)
     values = parser.parse_args(arguments)
     try:
         return values.run(values)
@@ -88,6 +93,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+
+
+def _add_exercises_to(actions: Any) -> None:
+    """Define the actions of `lesson`."""
+    action = actions.add_parser("list", help="show the exercises")
+    action.set_defaults(run=list_exercises)
+    action = actions.add_parser("show", help="print what an exercise asks for")
+    action.add_argument("number", metavar="N", type=int)
+    action.add_argument("--hints", metavar="H", type=int, default=0, help="also print the first H hints")
+    action.set_defaults(run=show_exercise)
+    action = actions.add_parser("start", help="copy the file to start from")
+    action.add_argument("number", metavar="N", type=int)
+    action.add_argument("folder", metavar="FOLDER", nargs="?", default=".", help="default: this one")
+    action.set_defaults(run=start_exercise)
+    action = actions.add_parser("check", help="run your file, and say whether it does what is asked")
+    action.add_argument("number", metavar="N", type=int)
+    action.add_argument("file", metavar="FILE")
+    action.set_defaults(run=check_exercise)
 
 
 def list_cells(_: argparse.Namespace) -> int:
@@ -221,10 +244,45 @@ def selfcheck(values: argparse.Namespace) -> int:
 
 def _settings_of_all_nets(values: argparse.Namespace) -> dict[str, Any]:
     """Return `options.parse`, with all nets where none is named, whatever the preset times."""
-    from impls import specs
-
     settings = options.parse(values)
-    return settings if options.names(values.models) else settings | {"models": list(specs.MODELS)}
+    return settings if options.names(values.models) else settings | {"models": list(settings["preset"].sizes)}
+
+
+def list_exercises(_: argparse.Namespace) -> int:
+    """Print a line per exercise."""
+    from harness.lesson import exercises
+
+    for exercise in exercises.exercises():
+        print(f"{exercise.number}  {exercise.title} ({', '.join(exercise.requires) or 'no framework'})")
+    return 0
+
+
+def show_exercise(values: argparse.Namespace) -> int:
+    """Print an exercise's statement, and hints if asked for."""
+    from harness.lesson import exercises
+
+    exercise = exercises.find(values.number)
+    hints = [f"Hint {number}: {hint}" for number, hint in enumerate(exercise.hints[: values.hints], 1)]
+    print("\n\n".join([f"{exercise.number}. {exercise.title}", exercise.statement, *hints]))
+    return 0
+
+
+def start_exercise(values: argparse.Namespace) -> int:
+    """Copy an exercise's file, and print where to."""
+    from harness.lesson import exercises
+
+    copy = exercises.start(values.number, Path(values.folder))
+    print(f"{copy}\nChange it, then: python -m harness lesson check {values.number} {copy}")
+    return 0
+
+
+def check_exercise(values: argparse.Namespace) -> int:
+    """Run a student's file; return 1 if it does not do what is asked."""
+    from harness.lesson import exercises
+
+    verdict = exercises.check(values.number, Path(values.file))
+    print(f"{'solved' if verdict.passed else 'not yet'}: {verdict.words}")
+    return 0 if verdict.passed else 1
 
 
 def _optimizers(names: str | None, models: list[str], preset: "Preset") -> dict[str, tuple[str, ...]]:
@@ -274,8 +332,8 @@ def compare(values: argparse.Namespace) -> int:
 
 
 def report(values: argparse.Namespace) -> int:
-    """Render a result document again, byte for byte as the run did."""
-    from harness import results
+    """Render a result document again, byte for byte as the run did; its lesson's page beside it, if it has one."""
+    from harness import results, summary
     from reports import render
 
     try:
@@ -286,6 +344,19 @@ def report(values: argparse.Namespace) -> int:
     options.check_writable(output.parent)
     results.write_atomically(output, render.render(document))
     print(output)
+    if (lesson := summary.write_lesson(document, output.parent)) is not None:
+        print(lesson)
+    return 0
+
+
+def make_index(values: argparse.Namespace) -> int:
+    """Write the index of all runs, with a page for every two that follow each other on one machine."""
+    from harness import index
+
+    if not Path(values.runs).is_dir():
+        raise options.OptionError(f"{values.runs} is no folder; runs are made with: pytest --benchmark")
+    options.check_writable(Path(values.runs))
+    print(index.write(Path(values.runs)))
     return 0
 
 

@@ -72,16 +72,20 @@ def parse(values: argparse.Namespace) -> dict[str, Any]:
 
     try:
         preset = presets.get(values.preset)
-        models = names(values.models) or [name for name in specs.MODELS if name not in preset.only_if_named]
+        models = names(values.models) or [name for name in preset.sizes if name not in preset.only_if_named]
         for model in models:
-            if model not in preset.sizes:
+            if model not in specs.MODELS:
                 raise OptionError(f"unknown model {model!r}; choose from {', '.join(specs.MODELS)}")
+            if model not in preset.sizes:
+                raise OptionError(f"preset {preset.name!r} has no {model}; choose from {', '.join(preset.sizes)}")
         variant_names = names(values.variants)
         variants = registry.find_variants(variant_names)
     except ValueError as error:
         raise OptionError(str(error)) from error
     if variant_names is None and preset.headline_only:
         variants = [entry for entry in variants if entry.variant.headline]
+    if variant_names is None and preset.as_written_only:
+        variants = [entry for entry in variants if entry.variant.lane == "as-written"]
     left_out = set() if variant_names is not None else left_out_cells(preset, variants)
     if values.csv is not None:
         _check_csv(values.csv)

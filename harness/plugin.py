@@ -9,6 +9,7 @@ import shlex
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -17,6 +18,7 @@ import pytest
 
 from harness import options, results, resume, summary
 from harness.folders import InUseError, RunFolder
+from harness.lesson.runner import Lesson
 from harness.progress import Display
 from harness.replay import ReplayClock
 from harness.run import Run
@@ -50,6 +52,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Check all options before anything starts, and set pytest-benchmark's before it reads them."""
     config.addinivalue_line("markers", "compares(model): the test times this net, one cell per test")
     config.addinivalue_line("markers", "measures_the_harness: only in the preset `full`, or when its file is named")
+    config.addinivalue_line("markers", "teaches: only in the preset `lesson`")
+    # A cell without times skips or fails for its own reason, and an experiment of the lesson has no single time.
+    config.addinivalue_line("filterwarnings", "ignore:Benchmark fixture was not used at all")
     if not config.getoption("benchmark"):
         _refuse_alone(config)
         return
@@ -97,7 +102,7 @@ def _started(config: pytest.Config) -> tuple[Run, RunFolder | None]:
     if earlier is not None:
         resume.require_same(block, run.environment)
         run.take_over(block)
-        if not run.unfinished():
+        if run.is_complete:
             raise options.OptionError(f"--resume {earlier}: it is complete; there is nothing left to measure")
         return run, RunFolder(path)
     if run.is_smoke_test:
@@ -176,6 +181,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         item
         for item in items
         if (item.get_closest_marker("compares") and _model(item) not in run.models)
+        or (item.get_closest_marker("teaches") and run.lesson is None)
         or (_is_left_out(item.get_closest_marker("measures_the_harness"), run.preset.name) and item.path not in named)
     ]
     for item in items:
@@ -183,13 +189,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             phase, _, point = _param(item)
             group = " ".join(filter(None, (_model(item), phase, point)))
             item.add_marker(pytest.mark.benchmark(group=group, timer=CLOCK))
-            # A cell without times skips or fails for its own reason; pytest-benchmark need not complain as well.
-            item.add_marker(pytest.mark.filterwarnings("ignore:Benchmark fixture was not used at all"))
     if unwanted:
         config.hook.pytest_deselected(items=unwanted)
         items[:] = [item for item in items if item not in unwanted]
-    # In the order of the nets, small to large; Python's sort leaves everything else as it is.
-    items.sort(key=lambda item: run.models.index(_model(item)) if item.get_closest_marker("compares") else -1)
+    items.sort(key=partial(_place, run))
+
+
+def _place(run: Run, item: pytest.Item) -> int:
+    """Return a test's place: the nets in their order, small to large, then the lesson; all else comes first."""
+    if item.get_closest_marker("teaches"):
+        return len(run.models)
+    return run.models.index(_model(item)) if item.get_closest_marker("compares") else -1
 
 
 def _is_left_out(marker: pytest.Mark | None, preset: str) -> bool:
@@ -265,6 +275,30 @@ def against(request: pytest.FixtureRequest) -> Callable[[str, str, str], Any]:
             return run.against(variant, model, loop)
 
     return measure
+
+
+@pytest.fixture
+def lesson(request: pytest.FixtureRequest, benchmark: Any) -> AbstractContextManager[Lesson]:  # noqa: ARG001
+    """The lesson of the run, in a context that shows what it does and keeps what it finds.
+
+    A run leaves out every test without pytest-benchmark's own fixture, so that stands among the arguments.
+    """
+    run = request.config.stash.get(RUN, None)
+    if run is None or run.lesson is None:
+        pytest.skip("add --benchmark --preset lesson to measure it")
+    return _taught(request.config, run, run.lesson)
+
+
+@contextlib.contextmanager
+def _taught(config: pytest.Config, run: Run, lesson: Lesson) -> Iterator[Lesson]:
+    with _displayed(config, run):
+        try:
+            yield lesson
+        except KeyboardInterrupt:
+            run.interrupted = True
+            raise
+    if FOLDER in config.stash:
+        _keep(run, config.stash[FOLDER])
 
 
 @contextlib.contextmanager
@@ -344,7 +378,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     with _undisturbed():
         run.close()
-        if run.cells and not run.is_smoke_test:
+        if run.has_results and not run.is_smoke_test:
             _write(session, run)
 
 
@@ -377,8 +411,20 @@ def _write(session: pytest.Session, run: Run) -> None:
         except OSError as second_error:
             lines[-1] = f"could not write to {folder.path} ({error.strerror}), nor elsewhere ({second_error})"
             session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+    else:
+        lines.append(_index(folder.path.parent))
     if run.interrupted:
         lines.append(f"go on:   pytest --benchmark --resume {run.id}")
+
+
+def _index(runs: Path) -> str:
+    """Renew the index of the runs; return a line that says where it is."""
+    from harness import index
+
+    try:
+        return f"index:   {index.write(runs, only_latest=True)}"
+    except OSError as error:
+        return f"could not write the index of {runs} ({error.strerror})"
 
 
 def _document(config: pytest.Config) -> dict[str, Any]:
@@ -409,9 +455,9 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print the headline table and where the report is."""
     run = config.stash.get(RUN, None)
-    if run is None or not (run.cells or run.costs):
+    if run is None or not (run.has_results or run.costs):
         return
     terminalreporter.section("like for like")
-    lines = [*summary.costs(run.costs), *(summary.headline(run.block()) if run.cells else ()), *config.stash[ARTEFACTS]]
-    for line in lines:
+    table = summary.headline(run.block()) if run.has_results else ()
+    for line in (*summary.costs(run.costs), *table, *config.stash[ARTEFACTS]):
         terminalreporter.write_line(line)

@@ -14,6 +14,7 @@ class Preset:
         headline_only: time the headline variants alone, unless `--variants` names others.
         with_slow: also time what is slow to start (`Variant.slow_models`), without `--variants` naming it.
         is_narrow: time the headline and the tuned variants alone, unless `--variants` names others.
+        as_written_only: leave out the tuned variants, unless `--variants` names them.
         phases: timed, in this order.
         num_certified_steps: training steps that certificates follow, where fewer than the spec asks for.
         min_rounds, max_rounds: rounds of a launch; it stops between them when all headline intervals are narrow.
@@ -34,6 +35,7 @@ class Preset:
         num_pictures: how many headline variants train for each picture.
         min_block_s: a block has as many steps as it takes to last this long.
         num_picture_steps: training steps before the report's pictures are taken.
+        with_lesson: also run the experiments of `harness.lesson`.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Preset:
     only_if_named: tuple[str, ...] = ("recurrent",)
     with_slow: bool = False
     is_narrow: bool = False
+    as_written_only: bool = False
     num_launches: int = 1
     mode_phases: tuple[str, ...] = ()
     num_mode_rounds: int = 6
@@ -62,6 +65,7 @@ class Preset:
     num_certified_steps: Mapping[str, int] = field(default_factory=dict)
     optimizers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     num_picture_steps: Mapping[str, int] = field(default_factory=dict)
+    with_lesson: bool = False
 
 
 _CPU_SIZES = {"two_layer": "original", "autoencoder": "original", "recurrent": "small", "unet": "small"}
@@ -118,6 +122,19 @@ PRESETS = {
             certified_starts=("float32", "float64"),
             optimizers={"autoencoder": ("adamw", "rmsprop", "sgd", "momentum", "nesterov")},
             num_picture_steps={"autoencoder": 3000, "unet": 200},
+        ),
+        Preset(
+            "lesson",
+            sizes={"two_layer": "original"},
+            headline_only=False,
+            as_written_only=True,
+            phases=("train_step",),
+            min_rounds=9,
+            max_rounds=12,
+            max_group_s=8,
+            num_long_samples=1,
+            num_certified_steps={"two_layer": 100},
+            with_lesson=True,
         ),
     )
 }

@@ -24,6 +24,7 @@ from harness import (
 )
 from harness.ceilings import Ceiling
 from harness.certify import Certificate, Proof, Trajectory
+from harness.lesson.runner import Lesson
 from harness.options import Sweep
 from harness.oracle import BOTH_PRECISIONS, Oracle
 from harness.presets import Preset
@@ -172,6 +173,8 @@ class Run:
         self.pictures: list[dict[str, Any]] = []
         self.ceilings: dict[str, Ceiling] = {}
         self.costs: dict[bare_loop.Against, bare_loop.Cost] = {}
+        has_lesson = preset.with_lesson and not is_smoke_test
+        self.lesson = Lesson(self.variants, self._worker, self.display) if has_lesson else None
         self._lock = threading.Lock()
         self._twin: Worker | None = None
         self._shared = ExitStack()
@@ -195,6 +198,8 @@ class Run:
         self.pictures = [picture for picture in block["pictures"] if picture["model"] in models]
         self.ceilings = {found["matmul"]["backend"]: Ceiling.from_dict(found) for found in block["ceilings"]}
         self.conventions = conventions.answers(block["conventions"])
+        if self.lesson is not None:
+            self.lesson.take_over(block["lesson"])
         before = ", ".join(f"{model} {size}" for model, size in self.finished) or "nothing"
         resumed = f"resumed at {datetime.now(UTC).isoformat(timespec='seconds')}; measured before: {before}"
         self.warnings = list(dict.fromkeys([*block["run"]["warnings"], *self.warnings, resumed]))
@@ -215,6 +220,16 @@ class Run:
         points = self.sweep.points if self.sweep else [""]
         nets = [(model, self.size(model, point)) for model in self.models for point in points]
         return [net for net in nets if net not in self.finished]
+
+    @property
+    def has_results(self) -> bool:
+        """Tell whether there is anything to report."""
+        return bool(self.cells or (self.lesson and self.lesson.measurements))
+
+    @property
+    def is_complete(self) -> bool:
+        """Tell whether nothing is left to measure."""
+        return not self.unfinished() and (self.lesson is None or not self.lesson.unfinished)
 
     def measure(
         self, model: str, variants: Iterable[Entry] | None = None, changes: Mapping[str, int] | None = None
@@ -298,9 +313,11 @@ class Run:
             self.warnings.append(text)
 
     def close(self) -> None:
-        """End the workers that nets share."""
+        """End the workers that nets share, and those that the lesson's experiments share."""
         self._shared_workers.clear()
         self._shared.close()
+        if self.lesson is not None:
+            self.lesson.close()
 
     def _expected_s(self, model: str) -> float:
         """Return about how long one net takes, for the progress display."""
@@ -704,6 +721,7 @@ class Run:
             "trajectories": [trajectory.as_dict() for trajectory in self.trajectories],
             "conventions": conventions.rows(self.conventions),
             "pictures": self.pictures,
+            "lesson": self.lesson.as_dict() if self.lesson else None,
         }
 
 

@@ -8,17 +8,33 @@ from typing import Any
 from harness import results
 from harness.bare_loop import Against, Cost
 from harness.folders import RESULTS
+from harness.lesson import EXPERIMENTS
+
+LESSON = "lesson.html"
 
 
 def write(document: dict[str, Any], folder: Path, render: Callable[[dict[str, Any]], str]) -> list[str]:
-    """Write `results.json` and `index.html`, and point `latest` at the folder. Returns lines that say where.
+    """Write `results.json`, `index.html` and a lesson's page, and point `latest` at them. Returns lines that say where.
 
     The results come first: whatever happens while the report is made, the measurements are safe.
     """
     results.write_atomically(folder / RESULTS, results.dumps(document))
     results.write_atomically(folder / "index.html", render(document))
+    lines = [f"results: {folder / RESULTS}", f"report:  {folder / 'index.html'}"]
+    if (page := write_lesson(document, folder)) is not None:
+        lines.append(f"lesson:  {page}")
     point_latest_at(folder)
-    return [f"results: {folder / RESULTS}", f"report:  {folder / 'index.html'}"]
+    return lines
+
+
+def write_lesson(document: dict[str, Any], folder: Path) -> Path | None:
+    """Write `lesson.html` and return where it is; None for a document without a lesson."""
+    if document["likeforlike"].get("lesson") is None:
+        return None
+    from reports import lesson
+
+    results.write_atomically(folder / LESSON, lesson.render(document))
+    return folder / LESSON
 
 
 def point_latest_at(folder: Path) -> None:
@@ -50,6 +66,19 @@ def headline(block: dict[str, Any]) -> Iterator[str]:
     certificates = block["certificates"]
     failed = sum(not certificate["passed"] for certificate in certificates)
     yield f"certificates: {len(certificates) - failed} passed, {failed} failed"
+    if block.get("lesson"):
+        yield from _lesson(block["lesson"])
+
+
+def _lesson(lesson: dict[str, Any]) -> Iterator[str]:
+    """Yield how many ways were measured, and a line for each that was not."""
+    measured = [found for found in lesson["measurements"] if found["status"] == "measured"]
+    experiments = {found["experiment"] for found in lesson["measurements"]}
+    yield f"lesson: {len(measured)} measurements, in {len(experiments)} of {len(EXPERIMENTS)} experiments"
+    for found in lesson["measurements"]:
+        if found["status"] != "measured":
+            way = ", ".join(filter(None, (found["framework"], found["way"])))
+            yield f"  {found['experiment']}, {way}: {found['status']}, {found['reason']}"
 
 
 def costs(found: Mapping[Against, Cost]) -> Iterator[str]:

@@ -393,6 +393,20 @@ class Worker:
         kind = _output_kind(len(self.opened[key].spec.output_shape))
         return pack(program.to_numpy(program.forward(program.prepare(unpack_all(batch))), kind))
 
+    # ------------------------------------------------------------ for the lesson
+
+    def ways(self, name: str) -> list[str]:
+        """Return the ways of running that this backend has for an experiment."""
+        from harness.lesson import ways
+
+        return ways.names(self.entry.backend, name)
+
+    def experiment(self, name: str, ways: list[str]) -> dict[str, dict[str, Any]]:
+        """Probe ways of running side by side; returns what `harness.lesson.ways.probe` does."""
+        from harness.lesson.ways import probe
+
+        return probe(self.entry.backend, name, ways)
+
     # ------------------------------------------------------------ for the roofline
 
     def ceiling(self, kind: str, size: int, precision: str, min_s: float) -> float:

@@ -122,7 +122,7 @@ class Worker:
             raise self._error("failed", f"asked for {self.device}, ran on {self.facts['device']}")
         return self.facts
 
-    def call(self, name: str, timeout_s: float = 120, **arguments: Any) -> Any:
+    def call(self, name: str, /, timeout_s: float = 120, **arguments: Any) -> Any:
         """Call a method of `worker.Worker` there and return its answer.
 
         Raises:

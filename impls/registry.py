@@ -103,7 +103,12 @@ def availability(model: str, entry: Entry) -> Availability:
 
 def offers(entry: Entry, module: str) -> bool:
     """Tell whether the backend has this file besides its nets, and the variant can run here."""
-    return (Path(impls.__path__[0]) / entry.backend / f"{module}.py").exists() and not missing_modules(entry)
+    return has_file(entry.backend, module) and not missing_modules(entry)
+
+
+def has_file(backend: str, module: str) -> bool:
+    """Tell whether a backend has this file; `module` is its path in the folder, without the ending."""
+    return (Path(impls.__path__[0]) / backend / f"{module}.py").exists()
 
 
 def missing_modules(entry: Entry) -> list[str]:

@@ -162,7 +162,8 @@ def label_ends(axes: Axes, ends: Sequence[End], font: int) -> None:
     to_axes = axes.transData + axes.transAxes.inverted()
     placed = sorted(((*to_axes.transform((end.x, end.y)), end) for end in ends), key=lambda one: one[1])
     extent = axes.get_window_extent()
-    places = spread([y for _, y, _ in placed], LABEL_GAP / extent.height, 0.0, 1.0)
+    gap = LABEL_GAP * max(end.label.count("\n") + 1 for end in ends)
+    places = spread([y for _, y, _ in placed], gap / extent.height, 0.0, 1.0)
     for (x, y, end), place in zip(placed, places, strict=True):
         xs, ys = [x, 1 + 4 / extent.width, 1 + 14 / extent.width], [y, y, place]
         axes.plot(xs, ys, transform=axes.transAxes, color=end.colour, linewidth=0.8, clip_on=False, zorder=1)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
@@ -41,8 +42,12 @@ class Layout:
 
 WIDE = Layout(width=960, label=146, value=92, row=25, num_columns=2, num_ticks=6)
 SINGLE = Layout(width=680, label=146, value=92, row=25, num_columns=1, num_ticks=7)
+OVERVIEW = Layout(width=960, label=112, value=78, row=25, num_columns=3, num_ticks=4)
 NARROW = Layout(width=344, label=122, value=80, row=24, num_columns=1, num_ticks=4)
 
+MOST_DOTS = 250
+"""Of a line with more samples, every k-th is drawn, and the fastest and the slowest."""
+Point = tuple[float, float]
 Draw = Callable[[Axes, Comparison, Sequence[Row], Layout], None]
 
 
@@ -75,6 +80,28 @@ def ratio_chart(section: Section) -> Chart | None:
 def time_chart(section: Section) -> Chart | None:
     """Draw each variant's step time, with every sample as a dot; None where nothing was timed."""
     return chart(section, section.shown_phases, _draw_times, _time_alt)
+
+
+def overview(sections: Sequence[Section]) -> Chart | None:
+    """Draw the ratios of the headline variants in training, or the first phase timed, a panel a net.
+
+    None for one net, whose own chart says the same.
+    """
+    found = {section.title: one for section in sections for one in section.shown_phases[:1] if one.baseline}
+    names = [cell["variant"] for one in found.values() for cell in one.shown if cell["headline"] and one.ratio(cell)]
+    rows = [Row(y, name, name, headline=True) for y, name in enumerate(dict.fromkeys(names))]
+    if len(found) < 2 or len(rows) < 2:
+        return None
+    titles = {id(one): title for title, one in found.items()}
+
+    def draw(axes: Axes, comparison: Comparison, rows: Sequence[Row], layout: Layout) -> None:
+        _draw_ratios(axes, comparison, rows, layout)
+        title = f"{titles[id(comparison)]}, {PHASE_TITLES[comparison.phase].lower()}"
+        canvas.heading(axes, title, axes.get_xlabel())
+
+    comparisons = list(found.values())
+    words = " ".join(f"{title}: {_ratio_alt(one)}" for title, one in found.items())
+    return Chart(_render(comparisons, rows, draw, OVERVIEW), _render(comparisons, rows, draw, NARROW), words)
 
 
 def chart(
@@ -160,7 +187,9 @@ def _draw_ratios(axes: Axes, comparison: Comparison, rows: Sequence[Row], layout
         face = colour if cell["headline"] else LIGHT["background"]
         size = canvas.MARKER_SIZES[cell["mode"]]
         style: dict[str, Any] = {"markerfacecolor": face, "markeredgecolor": colour, "markeredgewidth": 1.8}
-        axes.plot([value], [row.y], marker=canvas.MARKERS[cell["mode"]], markersize=size, zorder=3, **style)
+        axes.plot(
+            [value], [row.y], linestyle="none", marker=canvas.MARKERS[cell["mode"]], markersize=size, zorder=3, **style
+        )
         text = "baseline" if cell is comparison.baseline else numbers.interval_text(low, high, "–")
         canvas.note(axes, (1, row.y), (10, 0), text, ha="left", color=LIGHT["muted"], fontsize=11)
     mark_absent(axes, rows, {row.variant for row, _, _ in found})
@@ -190,16 +219,13 @@ def _draw_times(axes: Axes, comparison: Comparison, rows: Sequence[Row], layout:
 
 
 def _dots(axes: Axes, y: float, rounds_s: list[list[float]], colour: str) -> None:
-    """Draw every sample as a dot, the first round on top: one path, on a grid of a pixel, no dot twice."""
-    spots: dict[tuple[float, float], None] = {}
-    to_pixels = axes.transData
-    for index, samples in enumerate(rounds_s):
-        height = y + 0.34 * (2 * (index + 0.5) / len(rounds_s) - 1)
-        for sample in samples:
-            x, level = to_pixels.transform((sample, height))
-            spots[round(x), round(level)] = None
-    if not spots:
+    """Draw samples as dots, the first round on top: one path, on a grid of a pixel, no dot twice."""
+    heights = [y + 0.34 * (2 * (index + 0.5) / len(rounds_s) - 1) for index in range(len(rounds_s))]
+    points = [(sample, height) for samples, height in zip(rounds_s, heights, strict=True) for sample in samples]
+    if not points:
         return
+    pixels = np.round(axes.transData.transform(thinned(points)))
+    spots = np.unique(pixels[:, ::-1], axis=0)[:, ::-1]  # sorted line by line, which makes for short steps
     corners = [spot for spot in spots for _ in range(2)]
     path = Path(corners, [Path.MOVETO, Path.LINETO] * len(spots))
     path.should_simplify = False
@@ -207,6 +233,13 @@ def _dots(axes: Axes, y: float, rounds_s: list[list[float]], colour: str) -> Non
     patch.set_transform(IdentityTransform())
     axes.add_artist(patch)
     patch.set_clip_path(None)
+
+
+def thinned(points: Sequence[Point]) -> list[Point]:
+    """Return every k-th of the points, so that `MOST_DOTS` are left at most, and those with the least and most x."""
+    stride = math.ceil(len(points) / MOST_DOTS)
+    kept = list(points[::stride])
+    return kept if stride == 1 else [*kept, min(points), max(points)]
 
 
 def _ratio_alt(comparison: Comparison) -> str:

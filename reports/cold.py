@@ -64,6 +64,7 @@ def _row(comparison: Comparison, cell: Cell, start: str, stages: Stages, launche
     ]
     return {
         "variant": cell["variant"],
+        "lane": cell["lane"],
         "phase": PHASE_TITLES[comparison.phase],
         "start": start,
         "figures": [*figures, (numbers.time_text(total(stages)), _range([total(launch) for launch in launches]))],
@@ -105,6 +106,8 @@ def _bar(axes: Axes, top: float, height: float, stages: Stages) -> None:
     start = 0.0
     for stage in STAGES:
         length = stages[f"{stage}_s"]
+        if length == 0:
+            continue
         box = Rectangle((start, top), length, height, facecolor=LIGHT[stage], edgecolor=LIGHT["background"])
         box.set_linewidth(0.8)
         axes.add_patch(box)

@@ -4,14 +4,13 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports import canvas, numbers
 from reports import render as report
 from reports.canvas import Chart
-from reports.palette import DARK, LIGHT, css_variables
+from reports.palette import LIGHT
 from reports.sections import PHASE_TITLES, title
 
 Record = dict[str, Any]
@@ -37,13 +36,11 @@ NARROW = Layout(width=344, label=122, value=80, num_ticks=4, font=11)
 
 def render(comparison: Record) -> str:
     """Return the page for a comparison, as `python -m harness compare --json` writes it."""
-    template = report._template().environment.get_template("comparison.html.j2")  # the same filters and globals
-    return template.render(
+    return report.fill(
+        "comparison.html.j2",
         comparison=comparison,
         groups=[_group(group) for group in comparison["groups"]],
         statuses=[{**status, "where": _where(status["place"])} for status in comparison["statuses"]],
-        light=Markup(css_variables(LIGHT)),
-        dark=Markup(css_variables(DARK)),
     )
 
 
@@ -150,6 +147,7 @@ def _draw(axes: Axes, level: int, change: Record, layout: Layout) -> None:
     axes.plot(
         [estimate["value"]],
         [level],
+        linestyle="none",
         marker=canvas.MARKERS[mode],
         markersize=canvas.MARKER_SIZES[mode],
         markerfacecolor=colour if change["headline"] else LIGHT["background"],

@@ -58,14 +58,13 @@ def ratio_between(comparison: Comparison, one: Cell, other: Cell) -> Ratio:
     rounds belong together. Launches that differ make the interval go from the lowest of theirs to the highest, as
     `ratio` of the baseline does.
     """
-    group = comparison.group
-    if group is None or len(one["rounds_s"]) != len(other["rounds_s"]):
+    if comparison.group is None or len(one["rounds_s"]) != len(other["rounds_s"]):
         return one["step_time_s"] / other["step_time_s"], None, None
-    of_round = min if group["statistic"] == "min" else statistics.median
-    logs = [math.log(of_round(a) / of_round(b)) for a, b in zip(one["rounds_s"], other["rounds_s"], strict=True)]
+    both = zip(comparison.times_of_rounds(one), comparison.times_of_rounds(other), strict=True)
+    logs = [math.log(a / b) for a, b in both]
     ratio = math.exp(statistics.median(logs))
-    lengths = [launch["num_rounds"] for launch in group["launches"]]
-    is_split = False in (one["launches_agree"], other["launches_agree"]) and sum(lengths) == len(logs)
+    lengths = comparison.rounds_of_launches(one)
+    is_split = False in (one["launches_agree"], other["launches_agree"])
     starts = [sum(lengths[:index]) for index in range(len(lengths))] if is_split else [0]
     parts = [logs[start:end] for start, end in zip(starts, [*starts[1:], len(logs)], strict=True)]
     ends = [end for part in parts for end in sign_test_interval(part) or ()]

@@ -1,15 +1,15 @@
 """The fairness ledger: what may have sped a variant up or slowed it down, with the differences in sight."""
 
-from collections import Counter
 from typing import Any
 
 from reports.sections import PHASE_TITLES, Section
 
 
 def table(section: Section) -> dict[str, Any] | None:
-    """Return a row per variant and a column per key, each value marked where most others agree; None without entries.
+    """Return what all variants have in common, and for each thing that differs who has which; None without entries.
 
-    The phases' entries are shown as one where they are equal.
+    The phases' entries are shown as one where they are equal. Of what differs, the most common comes first; it is
+    marked if more than half of the variants have it.
     """
     entries: dict[str, dict[str, dict[str, str]]] = {}
     for comparison in section.shown_phases:
@@ -18,30 +18,27 @@ def table(section: Section) -> dict[str, Any] | None:
                 entries.setdefault(cell["variant"], {}).setdefault(key, {})[PHASE_TITLES[comparison.phase]] = value
     if not entries:
         return None
-    keys = list(dict.fromkeys(key for mine in entries.values() for key in mine))
-    usual = {key: _usual([_lines(mine.get(key, {})) for mine in entries.values()]) for key in keys}
-    return {
-        "keys": keys,
-        "rows": [
-            {
-                "variant": variant,
-                "values": [
-                    {"lines": lines, "is_usual": lines == usual[key]}
-                    for key, lines in ((key, _lines(mine.get(key, {}))) for key in keys)
-                ],
-            }
-            for variant, mine in entries.items()
-        ],
-    }
+    common, differing = [], []
+    for key in dict.fromkeys(key for mine in entries.values() for key in mine):
+        owners: dict[str, list[str]] = {}
+        for variant, mine in entries.items():
+            owners.setdefault(_text(mine.get(key, {})), []).append(variant)
+        if len(owners) == 1:
+            common.append((key, *owners))
+        else:
+            differing.append((key, _ranked(owners)))
+    return {"common": common, "differing": differing}
 
 
-def _lines(by_phase: dict[str, str]) -> tuple[str, ...]:
+def _ranked(owners: dict[str, list[str]]) -> list[dict[str, Any]]:
+    num_variants = sum(map(len, owners.values()))
+    return [
+        {"text": text or "not known", "variants": variants, "is_usual": 2 * len(variants) > num_variants}
+        for text, variants in sorted(owners.items(), key=lambda one: -len(one[1]))
+    ]
+
+
+def _text(by_phase: dict[str, str]) -> str:
     if len(set(by_phase.values())) <= 1:
-        return tuple(by_phase.values())[:1]
-    return tuple(f"{phase}: {value}" for phase, value in by_phase.items())
-
-
-def _usual(values: list[tuple[str, ...]]) -> tuple[str, ...] | None:
-    """Return what more than half of the variants have; None: there is no such value."""
-    value, count = Counter(values).most_common(1)[0]
-    return value if 2 * count > len(values) else None
+        return next(iter(by_phase.values()), "")
+    return "; ".join(f"{phase.lower()}: {value}" for phase, value in by_phase.items())

@@ -1,10 +1,11 @@
-"""A chart of lines on logarithmic axes: a mode is a colour, a framework the shape of a marker."""
+"""A chart of lines, by default on logarithmic axes: a mode is a colour, a framework the shape of a marker."""
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from reports import canvas, numbers
 from reports.canvas import Chart, End, Grid
@@ -41,6 +42,9 @@ class Panel:
         xs: values with a tick on the horizontal axis; empty: round ones.
         guides: lines to compare with, by their name.
         y_text: what turns a value into text.
+        counts: the horizontal axis is linear, for things counted one by one.
+        marks: places on the horizontal axis with an upright line.
+        limits: heights that the upright axis reaches in any case, so that panels can share a scale.
     """
 
     title: str
@@ -49,6 +53,9 @@ class Panel:
     xs: tuple[float, ...] = ()
     guides: dict[str, Points] = field(default_factory=dict)
     y_text: Callable[[float], str] = numbers.tick_text
+    counts: bool = False
+    limits: tuple[float, ...] = ()
+    marks: tuple[float, ...] = ()
 
 
 WIDE = Grid(width=960, ticks=58, labels=156, body=240, num_columns=2)
@@ -56,13 +63,13 @@ SINGLE = Grid(width=680, ticks=58, labels=156, body=240, num_ticks=7)
 NARROW = Grid(width=344, ticks=52, labels=126, body=240, num_ticks=4, font=10)
 
 
-def chart(panels: Sequence[Panel], alt: str) -> Chart | None:
-    """Draw the panels that have a line; None where none has."""
+def chart(panels: Sequence[Panel], alt: str, body: int = WIDE.body) -> Chart | None:
+    """Draw the panels that have a line, each `body` pixels high; None where none has."""
     panels = [panel for panel in panels if panel.lines]
     if not panels:
         return None
     wide = WIDE if len(panels) > 1 else SINGLE
-    return Chart(_render(panels, wide), _render(panels, NARROW), alt)
+    return Chart(_render(panels, replace(wide, body=body)), _render(panels, replace(NARROW, body=body)), alt)
 
 
 def _render(panels: Sequence[Panel], grid: Grid) -> canvas.Rendering:
@@ -81,13 +88,16 @@ def _frame(axes: Axes, panel: Panel, grid: Grid) -> None:
     points = [point for line in panel.lines for point in line.points]
     points += [point for guide in panel.guides.values() for point in guide]
     heights = [y for _, y in points] + [end for line in panel.lines for ends in line.ends for end in ends]
-    axes.set_xscale("log")
     axes.set_yscale("log")
-    for limits, values in ((axes.set_xlim, [x for x, _ in points]), (axes.set_ylim, heights)):
-        low, high = min(values), max(values)
-        pad = max(1.05, (high / low) ** 0.04)
-        limits(low / pad, high * pad)
-    xs = panel.xs or numbers.ticks(*axes.get_xlim(), grid.num_ticks)
+    axes.set_ylim(_padded([*heights, *panel.limits]))
+    across = [x for x, _ in points]
+    if panel.counts:
+        axes.set_xlim(min(across) - 0.5, max(across) + 0.5)
+        xs: Sequence[float] = panel.xs or _whole_ticks(axes, grid.num_ticks)
+    else:
+        axes.set_xscale("log")
+        axes.set_xlim(_padded(across))
+        xs = panel.xs or numbers.ticks(*axes.get_xlim(), grid.num_ticks)
     ys = numbers.ticks(*axes.get_ylim(), grid.num_ticks)
     axes.set_xticks(xs, canvas.spaced(axes, xs, [_count_text(x) for x in xs]))
     axes.set_yticks(ys, [panel.y_text(y) for y in ys], fontsize=grid.font)
@@ -97,6 +107,17 @@ def _frame(axes: Axes, panel: Panel, grid: Grid) -> None:
     axes.hlines(ys, 0, 1, transform=axes.get_yaxis_transform(), color=LIGHT["line"], linewidth=0.6, zorder=0)
 
 
+def _padded(values: Sequence[float]) -> tuple[float, float]:
+    low, high = min(values), max(values)
+    pad = max(1.05, (high / low) ** 0.04)
+    return low / pad, high * pad
+
+
+def _whole_ticks(axes: Axes, most: int) -> list[float]:
+    low, high = axes.get_xlim()
+    return [tick for tick in MaxNLocator(most, integer=True).tick_values(low, high) if low <= tick <= high]
+
+
 def _count_text(value: float) -> str:
     return numbers.power_text(value) if value >= 1e5 else f"{value:,g}"
 
@@ -104,6 +125,8 @@ def _count_text(value: float) -> str:
 def _draw(axes: Axes, panel: Panel, frameworks: Sequence[str], grid: Grid) -> None:
     num_drawn: dict[str, int] = {}
     ends = []
+    for mark in panel.marks:
+        axes.axvline(mark, color=LIGHT["rule"], linewidth=1, zorder=0.5)
     for name, guide in panel.guides.items():
         xs, ys = zip(*guide, strict=True)
         axes.plot(xs, ys, color=LIGHT["rule"], linewidth=1.2, linestyle=":", zorder=1)

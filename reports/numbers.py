@@ -156,7 +156,7 @@ def ticks(low: float, high: float, most: int) -> list[float]:
         (1, 1.5, 2, 3, 5, 7),
         (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8),
     )
-    choices = [[10.0**decade for decade in decades if decade % stride == 0] for stride in (4, 3, 2)]
+    choices = [[10.0**decade for decade in decades if decade % stride == 0] for stride in (12, 6, 4, 3, 2)]
     choices += [[step * 10.0**decade for decade in decades for step in series] for series in steps]
     for size in (high / 10, high / 20, high / 50, high / 100, high / 200, high / 500):
         unit = 10.0 ** math.floor(math.log10(size)) * (5 if size / 10.0 ** math.floor(math.log10(size)) >= 5 else 1)

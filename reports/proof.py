@@ -5,13 +5,14 @@ from typing import Any
 
 from markupsafe import Markup
 
-from reports import curves, numbers
+from reports import commands, curves, numbers
 from reports.canvas import MARKERS
 from reports.curves import FLOAT32_FACTOR, Line
-from reports.sections import Document, certified_variants, title
+from reports.sections import Document, certified_variants, have_charts, title
 from reports.words import code
 
 Certificate = dict[str, Any]
+Key = tuple[str, str, str]
 
 PRECISIONS = ("float64", "float32")
 KINDS = {
@@ -26,34 +27,47 @@ KINDS = {
 
 def tables(document: Document) -> list[dict[str, Any]]:
     """Return, per net, size and optimizer: what was found, the charts, the summary, the matrices, and what failed."""
-    nets: dict[tuple[str, str, str], list[Certificate]] = {}
+    nets: dict[Key, list[Certificate]] = {}
     places = {variant: index for index, variant in enumerate(document["run"]["variants"])}
     for entry in sorted(document["certificates"], key=lambda entry: places.get(entry["variant"], len(places))):
         nets.setdefault((entry["model"], entry["size"], entry["optimizer"]), []).append(entry)
     order = {model: index for index, model in enumerate(document["run"]["models"])}
+    drawn = _with_charts(list(nets))
+    lanes = {cell["variant"]: cell["lane"] for cell in document["cells"]}
     found = []
     for key in sorted(nets, key=lambda key: order.get(key[0], len(order))):
         model, size, optimizer = key
         precisions = [one for one in PRECISIONS if any(entry["precision"] == one for entry in nets[key])]
         lines = {one: _curves(document, model, size, optimizer, one) for one in PRECISIONS}
+        charted = lines if key in drawn else {one: [] for one in PRECISIONS}
         limits = [entry["limit"] for entry in nets[key] if entry["precision"] == "float64"]
         found.append(
             {
                 "title": title(model),
+                "model": model,
+                "command": commands.certificates(document["run"], model, optimizer),
                 "size": size,
                 "optimizer": optimizer,
                 "drift": _drift(lines, nets[key]),
                 "modes": [mode for mode in MARKERS if mode in {line.mode for line in lines["float32"]}],
                 "has_refused": any(line.is_refused for line in lines["float32"]),
-                "float32_chart": curves.float32_chart(lines["float32"]),
-                "float64_chart": curves.float64_chart(lines["float64"], max(limits)) if limits else None,
+                "float32_chart": curves.float32_chart(charted["float32"]),
+                "float64_chart": curves.float64_chart(charted["float64"], max(limits)) if limits else None,
                 "precisions": precisions,
-                "lines": _lines(nets[key], precisions),
+                "lines": _lines(nets[key], precisions, lanes),
                 "matrices": [_matrix(nets[key], precision) for precision in precisions],
                 "failures": [_failure(entry) for entry in nets[key] if not entry["passed"]],
             }
         )
     return found
+
+
+def _with_charts(keys: Sequence[Key]) -> set[Key]:
+    """Return those of (net, size, optimizer) whose error is drawn: of many sizes the first and the last."""
+    nets = {(model, optimizer): [key for key in keys if key[::2] == (model, optimizer)] for model, _, optimizer in keys}
+    return {
+        key for sizes in nets.values() for key, is_drawn in zip(sizes, have_charts(len(sizes)), strict=True) if is_drawn
+    }
 
 
 def _curves(document: Document, model: str, size: str, optimizer: str, precision: str) -> list[Line]:
@@ -117,7 +131,7 @@ def _furthest(lines: Sequence[Line]) -> Line | None:
     return max(certified, key=lambda line: line.values[0][-1], default=None)
 
 
-def _lines(certificates: list[Certificate], precisions: Sequence[str]) -> list[dict[str, Any]]:
+def _lines(certificates: list[Certificate], precisions: Sequence[str], lanes: dict[str, str]) -> list[dict[str, Any]]:
     """Return a line per variant: in each precision the quantity that came closest to its limit, or exceeded it most."""
     lines = []
     for variant in dict.fromkeys(entry["variant"] for entry in certificates):
@@ -126,6 +140,7 @@ def _lines(certificates: list[Certificate], precisions: Sequence[str]) -> list[d
         lines.append(
             {
                 "variant": variant,
+                "lane": lanes.get(variant, ""),
                 "num": len(mine),
                 "num_failed": sum(not entry["passed"] for entry in mine),
                 "gates": [_closest(max(gate, key=_share)) if gate else None for gate in gates],

@@ -127,7 +127,16 @@ def _draw_marks(
     lowest = {(mark.intensity, mark.attainable_flops_per_s(peak)): mark.flops_per_s for mark in reversed(ranked)}
     for (intensity, roof), flops_per_s in lowest.items():
         axes.plot([intensity] * 2, [flops_per_s, roof], color=LIGHT["rule"], linewidth=0.8, linestyle=":", zorder=1)
-        axes.plot([intensity], [roof], marker="_", markersize=14, markeredgewidth=2, color=LIGHT["ink"], zorder=2)
+        axes.plot(
+            [intensity],
+            [roof],
+            linestyle="none",
+            marker="_",
+            markersize=14,
+            markeredgewidth=2,
+            color=LIGHT["ink"],
+            zorder=2,
+        )
     ends = []
     for mark in ranked:
         index = frameworks.index(mark.framework)
@@ -135,6 +144,7 @@ def _draw_marks(
         axes.plot(
             [mark.intensity],
             [mark.flops_per_s],
+            linestyle="none",
             marker=SHAPES[index % len(SHAPES)],
             markersize=8,
             markerfacecolor=colour if mark.headline else LIGHT["background"],

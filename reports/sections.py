@@ -5,6 +5,7 @@ certificates for its net and variant, all passed.
 """
 
 import math
+import statistics
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +21,14 @@ UNCERTIFIED = "uncertified"
 MARGIN = 0.02
 """Below it a single launch claims no difference: processes of one program differ by so much. A test ties it to the
 harness."""
+
+MOST_WHOLE_SIZES = 4
+"""Of a net with more sizes, the smallest and the largest have charts; a page with all of them would be too large."""
+
+
+def have_charts(num_sizes: int) -> list[bool]:
+    """Tell which of a net's sizes, in order, have charts."""
+    return [num_sizes <= MOST_WHOLE_SIZES or place in (0, num_sizes - 1) for place in range(num_sizes)]
 
 
 def title(model: str) -> str:
@@ -87,6 +96,17 @@ class Comparison:
     def num_launches(self) -> int:
         """Return how often every variant was started anew."""
         return len(self.group["launches"]) if self.group else 0
+
+    def rounds_of_launches(self, cell: Cell) -> list[int]:
+        """Return how many of a cell's rounds each launch took; all at once where a cell missed some of the group's."""
+        planned = [launch["num_rounds"] for launch in self.group["launches"]] if self.group else []
+        num_rounds = len(cell["rounds_s"])
+        return planned if sum(planned) == num_rounds else [num_rounds]
+
+    def times_of_rounds(self, cell: Cell) -> list[float]:
+        """Return one time for each of a cell's rounds, in seconds: the minimum or median, as the group is summed up."""
+        is_min = self.group is not None and self.group["statistic"] == "min"
+        return [(min if is_min else statistics.median)(samples) for samples in cell["rounds_s"]]
 
     @property
     def noise_floor(self) -> float:

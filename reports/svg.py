@@ -5,7 +5,7 @@ import re
 
 from reports.palette import DARK, LIGHT
 
-FONT_STACK = "system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif"
+FONT_STACK = "system-ui,'DejaVu Sans',sans-serif"
 _DARK_OF = {LIGHT[name]: DARK[name] for name in LIGHT}
 
 
@@ -21,18 +21,35 @@ def tidy(svg: str) -> str:
     svg = re.sub(r'(?<= d=")[^"]*', lambda path: _relative(path[0]), svg)
     svg = re.sub(r' transform="rotate\(-0 [^"]*"| clip-path="[^"]*"', "", svg)
     svg = re.sub(r"font-family: [^;\"]*;? ?", "", svg)
+    svg = re.sub(r'<path [^>]*style="fill: none"/>', "", svg)
+    svg = re.sub(
+        r"; stroke-linejoin: miter|; stroke-linecap: butt|; text-anchor: start", "", svg
+    )  # they are the default
     svg = re.sub(r'<g id="[^"]*"/?>|</?g>|<defs>\s*</defs>', "", svg)
     names: dict[str, str] = {}
     svg = re.sub(
         r'(?:xlink:)?(id="|href="#)(m[0-9a-f]{10})(?=")',
         lambda marker: marker[1] + names.setdefault(marker[2], f"m{len(names)}"),
-        svg.replace(' xmlns:xlink="http://www.w3.org/1999/xlink"', ""),
+        re.sub(r' xmlns:xlink="[^"]*"| version="1.1"', "", svg),
     )
     svg = re.sub(r">\s+<", "><", re.sub(r"[ \t]*\n[ \t]*", " ", svg))
     styles: dict[str, str] = {}
     svg = re.sub(r'style="([^"]*)"', lambda style: f'class="{styles.setdefault(style[1], f"c{len(styles)}")}"', svg)
+    svg = _merged(svg, {name for style, name in styles.items() if "fill: none" in style and "opacity" not in style})
     rules = "".join(f".{name}{{{style.replace(': ', ':').replace('; ', ';')}}}" for style, name in styles.items())
     return re.sub(r"<style[^>]*>.*?</style>", f"<style>text{{font-family:{FONT_STACK}}}{rules}</style>", svg, count=1)
+
+
+def _merged(svg: str, lines: set[str]) -> str:
+    """Make one path of neighbours of the same class, if it is one of `lines`, which have no area to overlap."""
+
+    def merge(found: re.Match[str]) -> str:
+        paths = re.findall(r' d="([^"]*)"', found[0])
+        if found[1] not in lines or not all(path.startswith(("m", "M")) for path in paths):
+            return found[0]
+        return f'<path d="{"".join(path.replace("m", "M", 1) for path in paths)}" class="{found[1]}"/>'
+
+    return re.sub(r'<path d="[^"]*" class="(c\d+)"/>(?:<path d="[^"]*" class="\1"/>)+', merge, svg)
 
 
 def _shorten(number: re.Match[str]) -> str:
@@ -40,19 +57,31 @@ def _shorten(number: re.Match[str]) -> str:
 
 
 def _relative(path: str) -> str:
-    """Rewrite a path of straight lines in steps from point to point, which take fewer digits; leave any other."""
-    if re.search(r"[^MLh\s\d.-]", path):
-        return path
+    """Rewrite a path of straight lines in steps from point to point, which take fewer digits; tighten any other."""
+    if re.search(r"[^MLhz\s\d.-]|z\s*\S", path):
+        return _tight(path)
     words = []
     at = 0, 0  # in tenths of a pixel, so that no rounding adds up
-    for command, numbers in re.findall(r"([MLh])([^MLh]*)", path):
-        if command == "h":
-            words.append("h0")
+    for command, numbers in re.findall(r"([MLhz])([^MLhz]*)", path):
+        if command in "hz":
+            words.append({"h": "h0", "z": "z"}[command])
             continue
         x, y = (round(10 * float(number)) for number in numbers.split())
-        words.append(f"{command.lower()}{(x - at[0]) / 10:g} {(y - at[1]) / 10:g}")
+        words.append(_step(command.lower(), (x - at[0]) / 10, (y - at[1]) / 10))
         at = x, y
-    return re.sub(r"(?<![\d.])0(?=\.)| (?=-)", "", "".join(words))
+    return _tight("".join(words))
+
+
+def _step(command: str, x: float, y: float) -> str:
+    if command == "l" and (x == 0 or y == 0):
+        return f"h{x:g}" if y == 0 else f"v{y:g}"
+    return f"{command}{x:g} {y:g}"
+
+
+def _tight(path: str) -> str:
+    """Leave out what a reader of a path does not need: zeros before a point, spaces around letters and before signs."""
+    path = re.sub(r"(?<![\d.])0(?=\.)", "", re.sub(r"\s*([A-Za-z])\s*", r"\1", path))
+    return re.sub(r"\s+(?=-)", "", path).strip()
 
 
 def darken(svg: str) -> str:

@@ -2,10 +2,11 @@
 
 import base64
 import binascii
+import re
 import struct
 from typing import Any
 
-from reports import limits, numbers, words
+from reports import answers, limits, numbers, words
 from reports.sections import PHASE_TITLES, PHASES, UNCERTIFIED, Cell, Comparison, Section
 
 MARKERS = {"eager": "●", "graph": "■", "compiled": "◆"}
@@ -20,7 +21,7 @@ def times(comparison: Comparison, roof: dict[str, Any] | None) -> dict[str, Any]
         "lanes": [(lane, [_row(comparison, cell, roof) for cell in cells]) for lane, cells in comparison.lanes],
         "baseline": comparison.baseline["variant"] if comparison.baseline else None,
         "measured": _measured(comparison),
-        "control": words.control(comparison),
+        "control": answers.control(comparison),
     }
 
 
@@ -97,31 +98,37 @@ def _launched(cell: Cell) -> str:
 
 
 def absent(section: Section) -> list[dict[str, Any]]:
-    """Return the cells without a bar; one line where both phases fail for the same reason."""
-    merged: dict[tuple[str, str, str], dict[str, Any]] = {}
+    """Return what has no bar: a line for all variants and phases that have the same reason but for their name."""
+    merged: dict[tuple[str, ...], dict[str, Any]] = {}
     for comparison in section.comparisons.values():
         for cell in comparison.cells:
             if comparison.is_shown(cell):
                 continue
-            status = comparison.status(cell)
-            reason = cell["reason"] or ""
-            if status == UNCERTIFIED:
-                reason = "It has a time, but the document holds no passed certificate for it."
-            entry = merged.setdefault(
-                (cell["variant"], status, reason),
-                {
-                    "variant": cell["variant"],
-                    "status": status,
-                    "reason": reason,
-                    "phases": [],
-                    "explanation": cell["explanation"],
-                    "stderr": cell["stderr_tail"],
-                },
-            )
-            entry["phases"].append(PHASE_TITLES[comparison.phase].lower())
-    for entry in merged.values():
-        entry["phases"] = "both phases" if len(entry["phases"]) == len(PHASES) else ", ".join(entry["phases"])
-    return list(merged.values())
+            entry = _absent(comparison, cell)
+            own = "" if cell["status"] == "not timed" else cell["variant"]
+            same = merged.setdefault((entry["status"], entry["reason"], own), entry)
+            for name in ("variants", "phases"):
+                same[name] = list(dict.fromkeys([*same[name], *entry[name]]))
+    return [
+        entry | {"phases": "both phases" if len(entry["phases"]) == len(PHASES) else ", ".join(entry["phases"])}
+        for entry in merged.values()
+    ]
+
+
+def _absent(comparison: Comparison, cell: Cell) -> dict[str, Any]:
+    status, reason = comparison.status(cell), cell["reason"] or ""
+    if status == UNCERTIFIED:
+        reason = "It has a time, but the document holds no passed certificate for it."
+    if status == "not timed":
+        reason = re.sub(rf"(?<!\S){re.escape(cell['variant'])}(?!\S)", "NAME", reason)
+    return {
+        "variants": [cell["variant"]],
+        "status": status,
+        "reason": reason,
+        "phases": [PHASE_TITLES[comparison.phase].lower()],
+        "explanation": cell["explanation"],
+        "stderr": cell["stderr_tail"],
+    }
 
 
 def picture(one: dict[str, Any]) -> dict[str, Any]:

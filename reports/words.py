@@ -1,15 +1,14 @@
-"""The sentences: what was found, what was proven, what is missing; computed from the document alone.
+"""The sentences: what was proven, what is missing, what a net is; computed from the document alone.
 
 Every function returns markup that is safe to print; names from the document are escaped where they enter.
 """
 
-import math
 from collections.abc import Iterable, Sequence
 
 from markupsafe import Markup
 
 from reports import numbers
-from reports.sections import PHASE_TITLES, Cell, Comparison, Document, Section, sections, title
+from reports.sections import PHASE_TITLES, Document, Section, sections, title
 
 PHASE_WORDS = {"train_step": "a training step", "forward": "a forward pass"}
 MOST_NAMES = 6
@@ -65,143 +64,6 @@ def names(variants: Sequence[str], last: str = "and") -> Markup:
     return listed([*map(code, variants[: MOST_NAMES - 1]), f"{rest} more"], last)
 
 
-def time_and_interval(cell: Cell) -> Markup:
-    """Return "68.1 ms (67.5 to 68.9 ms)"."""
-    seconds = cell["step_time_s"]
-    spread = numbers.time_interval_text(seconds, cell["step_time_low_s"], cell["step_time_high_s"])
-    text = numbers.time_text(seconds)
-    return Markup("{}").format(text if spread == numbers.NOT_KNOWN else f"{text} ({spread})")
-
-
-def _leader(comparison: Comparison, cells: list[Cell], of_what: str) -> Markup:
-    """Name the fastest, or those between which the data do not decide."""
-    leaders = comparison.leaders(cells)
-    phase = PHASE_WORDS[comparison.phase]
-    if len(leaders) == 1:
-        best = leaders[0]
-        form = "<strong>For {}, {} is the fastest</strong> of the {}, at {}."
-        return Markup(form).format(phase, code(best["variant"]), of_what, time_and_interval(best))
-    times = [cell["step_time_s"] for cell in leaders]
-    if len(leaders) > max(2, len(cells) // 2):
-        form = "<strong>For {}, no winner was shown</strong>: this run is too noisy to rank {} of the {}."
-        return Markup(form).format(phase, len(leaders), of_what)
-    spread = f"{numbers.time_text(min(times))} to {numbers.time_text(max(times))}"
-    who = names([cell["variant"] for cell in leaders])
-    if len(leaders) == len(cells):
-        form = "<strong>For {}, no winner was shown</strong>: this run does not set {} apart ({})."
-        return Markup(form).format(phase, who, spread)
-    form = "<strong>For {}, no single winner was shown</strong>: {} lead the {}; this run does not set them apart ({})."
-    return Markup(form).format(phase, who, of_what, spread)
-
-
-def _against_baseline(comparison: Comparison, cells: list[Cell]) -> Markup:
-    baseline = comparison.baseline
-    if baseline is None:
-        return Markup("")
-    claims: dict[str | None, list[Cell]] = {}
-    for cell in cells:
-        claims.setdefault(comparison.claim(cell), []).append(cell)
-    apart = []
-    for cell in [*claims.get("faster", []), *claims.get("slower", [])]:
-        _, low, high = comparison.ratio(cell) or (1.0, 1.0, 1.0)
-        apart.append(Markup("{} took {} times").format(code(cell["variant"]), numbers.interval_text(low, high)))
-    parts = []
-    if apart:
-        apart[0] += Markup(" as long")
-        parts.append(listed(apart))
-    same = [cell["variant"] for cell in claims.get("no difference shown", [])]
-    wide = [cell["variant"] for cell in [*claims.get("too wide to say", []), *claims.get(None, [])]]
-    if same:
-        parts.append(Markup("no difference was shown for {}").format(names(same)))
-    if wide:
-        parts.append(Markup("for {} the interval is too wide to say").format(names(wide)))
-    if not parts:
-        return Markup("")
-    form = " Measured against the baseline {} ({}): {}."
-    return Markup(form).format(
-        code(baseline["variant"]), numbers.time_text(baseline["step_time_s"]), Markup("; ").join(parts)
-    )
-
-
-def noise(comparison: Comparison) -> Markup:
-    """Say what can be told apart, and what that follows from."""
-    if comparison.group is None or comparison.baseline is None:
-        return Markup("")
-    least = _least(comparison.noise_floor)
-    if comparison.control is None:
-        return Markup("There is no usable A/A control; differences below {} are not claimed.").format(least)
-    if comparison.noise_floor > _reach(comparison.control):
-        return Markup("With a single launch, differences below {} are not claimed.").format(least)
-    return Markup("By its A/A control, this comparison cannot resolve differences below {}.").format(least)
-
-
-def _least(floor: float) -> str:
-    """Return the smallest difference that is told from none, from a noise floor on the log."""
-    return numbers.percent_text(math.expm1(floor)) if floor < math.log(2) else f"a factor of {math.exp(floor):,.1f}"
-
-
-def _reach(ends: tuple[float, float]) -> float:
-    return max(abs(math.log(end)) for end in ends)
-
-
-def control(comparison: Comparison) -> Markup:
-    """Give the A/A control's interval, for those who look at the table."""
-    if comparison.control is None or comparison.baseline is None:
-        return noise(comparison)
-    ends = numbers.interval_text(*comparison.control)
-    return Markup("The A/A control, whose true ratio is 1, came out at {}. {}").format(ends, noise(comparison))
-
-
-def _tuned(comparison: Comparison) -> Markup:
-    tuned = comparison.lane("tuned")
-    leaders = comparison.leaders(tuned)
-    if len(leaders) != 1 or comparison.baseline is None:
-        return Markup("")
-    ratio = comparison.ratio(leaders[0])
-    if ratio is None or comparison.claim(leaders[0]) not in ("faster", "slower"):
-        return Markup("")
-    what = "the only one is" if len(tuned) == 1 else "the fastest is"
-    form = " In the tuned lane, ranked apart, {} {}, which took {} times as long as the baseline."
-    return Markup(form).format(what, code(leaders[0]["variant"]), numbers.interval_text(*ratio[1:]))
-
-
-def _without_ratios(comparison: Comparison) -> Markup:
-    shown, phase = comparison.shown, PHASE_WORDS[comparison.phase]
-    if len(shown) == 1:
-        form = "For {} only {} was timed, at {}; there is nothing to compare it with."
-        return Markup(form).format(phase, code(shown[0]["variant"]), time_and_interval(shown[0]))
-    times = [
-        Markup("{} {}").format(code(cell["variant"]), numbers.time_text(cell["step_time_s"]))
-        for cell in shown[:MOST_NAMES]
-    ]
-    form = "For {} the baseline has no time, so nothing is ranked; the times are {}."
-    return Markup(form).format(phase, listed(times))
-
-
-def found(comparison: Comparison, brief: bool = False) -> Markup:
-    """Say which variant is fastest for one phase, by how much, and with what certainty."""
-    if not comparison.shown:
-        return Markup("For {} no variant was timed.").format(PHASE_WORDS[comparison.phase])
-    written = comparison.lane("as-written")
-    if len(comparison.shown) == 1 or comparison.baseline is None:
-        return _without_ratios(comparison)
-    if not comparison.leaders(written):
-        return Markup("For {} there are too few rounds to compare the variants.").format(PHASE_WORDS[comparison.phase])
-    sentence = Markup("")
-    if len(written) > 1:
-        sentence = _leader(comparison, written, numbers.count_text(len(written), "as-written variant"))
-    if brief:
-        return sentence or Markup("For {} only one as-written variant was timed.").format(PHASE_WORDS[comparison.phase])
-    told = [cell for cell in written if cell["headline"] or cell in comparison.leaders(written)[:1]]
-    others = [cell for cell in (told if len(told) > 1 else written) if cell is not comparison.baseline]
-    return (sentence + _against_baseline(comparison, others) + _tuned(comparison) + " " + noise(comparison)).strip()
-
-
-def answer(section: Section) -> list[Markup]:
-    """Return what was found for one net: the first phase (training) in full, the others in a sentence."""
-    return [found(comparison, brief=index > 0) for index, comparison in enumerate(section.comparisons.values())]
-
-
 def left_out(document: Document) -> Markup:
     """Name what has no bar, by status; the reasons stand with each net."""
     grouped: dict[str, dict[str, list[str]]] = {}
@@ -236,8 +98,7 @@ def proven(document: Document) -> Markup:
     pairs = {(entry["model"], entry["variant"]) for entry in certificates}
     failed = {(entry["model"], entry["variant"]) for entry in certificates if not entry["passed"]}
     first = Markup(
-        "Before anything was timed, every variant was compared with a NumPy reference in float64: {} for {}, those of "
-        "training at every step; {}."
+        "Before anything was timed, every variant was compared with a NumPy reference in float64: {} for {}; {}."
     ).format(
         numbers.count_text(len(certificates), "quantity", "quantities"),
         numbers.count_text(len(pairs), "pair of net and variant", "pairs of net and variant"),

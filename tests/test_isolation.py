@@ -11,7 +11,12 @@ from impls import registry
 ROOT = Path(__file__).parent.parent
 FRAMEWORKS = {module for entry in registry.variants().values() for module in entry.variant.requires} - {"numpy"}
 MODULES = {
-    room: sorted(f"{room}.{path.stem}" for path in (ROOT / room).glob("*.py") if not path.stem.startswith("__"))
+    room: sorted(
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for pattern in ("*.py", "lesson/*.py")
+        for path in (ROOT / room).glob(pattern)
+        if not path.stem.startswith("__")
+    )
     for room in ("harness", "impls", "reports")
 }
 

@@ -74,6 +74,12 @@ def peak_device_memory_bytes() -> int | None:
     return tf.config.experimental.get_memory_info("GPU:0")["peak"]
 
 
+def synchronize() -> None:
+    """Wait for the device; on a CPU every call has waited."""
+    if tf.config.get_visible_devices("GPU"):
+        tf.test.experimental.sync_devices()
+
+
 class Program:
     """One net in one of TensorFlow's modes; see `impls.contract.Program`."""
 

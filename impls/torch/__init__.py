@@ -10,7 +10,8 @@ _CACHED = (("TORCHINDUCTOR_CACHE_DIR", "{cache}"),)
 BACKEND = Backend(
     title="PyTorch",
     variants=(
-        Variant("torch-eager", mode="eager", requires=("torch",), headline=True),
+        # Cold also here: the lesson's experiments compile in such a process.
+        Variant("torch-eager", mode="eager", requires=("torch",), headline=True, env=_COLD),
         # The whole forward pass is compiled, and with it the backward pass (AOTAutograd, Inductor); the loss function
         # and the optimizer stay eager, as in the torch.compile tutorial.
         Variant(

@@ -78,6 +78,17 @@ def configure(variant: Variant, num_threads: int, device: str) -> dict:
     return {"device": device, "device_name": name, "versions": versions, "flags": flags}
 
 
+def device() -> torch.device:
+    """Return where this process computes."""
+    return _device
+
+
+def synchronize() -> None:
+    """Wait for the device; on a CPU every call has waited."""
+    if _device.type == "cuda":
+        torch.cuda.synchronize()
+
+
 def _torch_name(name: str) -> str:
     """Return what `state_dict` calls a canonical tensor: "down1.bn1.scale" is "down1.bn1.weight"; a bare "w1" too."""
     layer, _, tensor = name.rpartition(".")

@@ -17,6 +17,7 @@ from harness import results
 ROOT = Path(__file__).parents[2]
 
 CONFTEST = """
+from dataclasses import replace
 from harness import presets
 pytest_plugins = ["harness.plugin"]
 presets.PRESETS["tiny"] = presets.Preset(
@@ -24,6 +25,7 @@ presets.PRESETS["tiny"] = presets.Preset(
     min_rounds=6, max_rounds=6, max_group_s=5, num_picture_steps={"autoencoder": 2},
     mode_phases=("train_step",), max_mode_s=1,
 )
+presets.PRESETS["tiny-lesson"] = replace(presets.PRESETS["tiny"], name="tiny-lesson", with_lesson=True)
 """
 
 INTERRUPTIBLE = """

@@ -220,7 +220,7 @@ def test_two_runs_at_once(project: Any, tiny: tuple[str, ...]) -> None:
     processes = [project.start(*tiny, "--models", "two_layer,autoencoder") for _ in range(2)]
     seen = [process.communicate(timeout=300)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], seen
-    folders = sorted(path for path in project.runs.iterdir() if path.name != "latest")
+    folders = sorted(path.parent for path in project.runs.glob("*/results.json") if path.parent.name != "latest")
     assert len(folders) == 2
     for folder, other in (folders, folders[::-1]):
         assert sorted(path.name for path in folder.iterdir()) == ["index.html", "results.json"]

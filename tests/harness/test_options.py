@@ -30,12 +30,21 @@ def test_quick_times_the_headline_variants_unless_told() -> None:
     assert [entry.name for entry in parse(preset="quick", variants="numpy")["variants"]] == ["numpy"]
 
 
-@pytest.mark.parametrize("preset", presets.PRESETS)
+@pytest.mark.parametrize("preset", [name for name, one in presets.PRESETS.items() if "recurrent" in one.sizes])
 def test_a_net_that_no_preset_times_by_itself_is_timed_when_it_is_named(preset: str) -> None:
     assert "recurrent" not in parse(preset=preset, device="cpu")["models"]
     settings = parse(preset=preset, models="recurrent", device="cpu")
     assert settings["models"] == ["recurrent"]
     assert specs.get("recurrent", settings["preset"].sizes["recurrent"]).size == "small"
+
+
+def test_the_lesson_has_one_net_and_no_tuned_variant() -> None:
+    settings = parse(preset="lesson", device="cpu")
+    assert settings["models"] == ["two_layer"]
+    assert {entry.variant.lane for entry in settings["variants"]} == {"as-written"}
+    assert "two_layer" not in dict(settings["left_out"]), "every as-written variant of so small a net has time"
+    with pytest.raises(options.OptionError, match=r"preset 'lesson' has no unet; choose from two_layer"):
+        parse(preset="lesson", models="unet")
 
 
 def test_full_certifies_the_autoencoder_with_every_optimizer() -> None:

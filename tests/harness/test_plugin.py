@@ -16,6 +16,7 @@ def test_a_whole_run(project: Any, tiny: tuple[str, ...]) -> None:
     assert "6 passed" in done.stdout
     assert "unet (tiny), train_step, ratio to numpy" in done.stdout
     assert "report:  reports/runs/" in done.stdout
+    assert "index:   reports/runs/index.html" in done.stdout
     assert "two_layer: timing train_step" in done.stderr, "no progress was shown"
 
     document = project.latest()
@@ -42,6 +43,8 @@ def test_a_whole_run(project: Any, tiny: tuple[str, ...]) -> None:
     again = project.path / "again.html"
     report = [sys.executable, "-m", "harness", "report", "reports/runs/latest/results.json", "--output", str(again)]
     subprocess.run(report, cwd=project.path, env=project.environment, check=True, timeout=120)
+    runs = (project.runs / "index.html").read_text(encoding="utf-8")
+    assert f'href="{block["run"]["id"]}/index.html"' in runs
     assert again.read_bytes() == (project.path / "reports" / "runs" / "latest" / "index.html").read_bytes()
 
 
@@ -79,6 +82,22 @@ def test_a_sweep_measures_every_net_at_every_size(project: Any, tiny: tuple[str,
     flops = [group["flops"] for group in block["groups"] if group["phase"] == "forward"]
     assert flops[1] == 2 * flops[0], "the two-layer net's work is proportional to its width"
     assert {cell["size"] for cell in block["cells"]} == {group["size"] for group in block["groups"]}
+
+
+def test_a_lesson_is_kept_and_only_its_preset_has_one(project: Any, tiny: tuple[str, ...]) -> None:
+    chosen = ("-k", "train_step or retrace")
+    done = project.run("--models", "two_layer", *tiny, "--preset", "tiny-lesson", *chosen)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 passed" in done.stdout
+    assert "lesson: retrace, NumPy (reference) (1 of 1)" in done.stderr, "no progress was shown"
+    assert "lesson: 1 measurements, in 1 of " in done.stdout
+    lesson = project.latest()["likeforlike"]["lesson"]
+    assert [found["experiment"] for found in lesson["measurements"]] == lesson["finished"] == ["retrace"]
+    assert lesson["audit"] == []
+
+    without = project.run("--models", "two_layer", *tiny, *chosen)
+    assert "1 passed" in without.stdout
+    assert project.latest()["likeforlike"]["lesson"] is None
 
 
 def test_without_the_option_nothing_is_timed(project: Any) -> None:

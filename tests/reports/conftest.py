@@ -1,14 +1,29 @@
 """Documents to render, built once a session."""
 
 import importlib.util
+import os
+import shutil
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
+from reports import index, lesson
 from reports.render import render
+
+IS_REQUIRED = os.environ.get("LIKEFORLIKE_REQUIRE_BROWSER") == "1"
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 def _load(name: str) -> ModuleType:
@@ -28,6 +43,24 @@ def sample() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def lesson_sample() -> ModuleType:
+    """The builder of made-up documents with a lesson, `lesson_sample.py`."""
+    return _load("lesson_sample")
+
+
+@pytest.fixture(scope="session")
+def whole(lesson_sample: ModuleType, sample: ModuleType) -> dict[str, Any]:
+    """A document whose lesson has everything; a test must not change it."""
+    return lesson_sample.document(sample)
+
+
+@pytest.fixture(scope="session")
+def lesson_page(whole: dict[str, Any]) -> str:
+    """Its page."""
+    return lesson.render(whole)
+
+
+@pytest.fixture(scope="session")
 def full(sample: ModuleType) -> dict[str, Any]:
     """A whole run of the largest size that a preset allows; a test must not change it."""
     return sample.full(num_rounds=60)
@@ -37,3 +70,53 @@ def full(sample: ModuleType) -> dict[str, Any]:
 def page(full: dict[str, Any]) -> str:
     """The page of the whole run."""
     return render(full)
+
+
+@pytest.fixture(scope="session")
+def runs(sample: ModuleType) -> list[index.Run]:
+    """Three runs of one machine, oldest first; in the last one a variant has become slower."""
+    return [index.summary(document, f"{number}/index.html") for number, document in enumerate(sample.three_runs())]
+
+
+@pytest.fixture(scope="session")
+def node_tools(pytestconfig: pytest.Config) -> Callable[[], Path | str]:
+    """What returns the folder of axe-core and html-validate, or why there is none."""
+    return lambda: _load("node_tools").install(pytestconfig.cache.mkdir("node_tools"))
+
+
+@pytest.fixture(scope="session")
+def validated(node_tools: Callable[[], Path | str]) -> Callable[[Path], list[str]]:
+    """What returns html-validate's errors in a page."""
+    return lambda page: _load("node_tools").validate(node_tools(), page)
+
+
+def _give_up(reason: str) -> None:
+    if IS_REQUIRED:
+        pytest.fail(f"LIKEFORLIKE_REQUIRE_BROWSER=1, but {reason}")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def tools(node_tools: Callable[[], Path | str]) -> Path:
+    """The folder of the installed npm packages."""
+    found = node_tools()
+    if isinstance(found, str):
+        _give_up(found)
+    return Path(found)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium, from the system or from Playwright."""
+    try:
+        from playwright.sync_api import Error, sync_playwright
+    except ImportError:
+        _give_up("playwright is not installed (pip install playwright)")
+    with sync_playwright() as playwright:
+        try:
+            path = shutil.which("chromium") or shutil.which("google-chrome")  # None: Playwright's own
+            chromium = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        except Error as error:
+            _give_up(f"no Chromium starts: {str(error).splitlines()[0]}")
+        yield chromium
+        chromium.close()

@@ -611,3 +611,52 @@ def pictures() -> list[dict[str, Any]]:
             "panels": images,
         },
     ]
+
+
+def training(*cells: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """Return a run of the autoencoder's training step, every cell certified; `changes` are those of the group."""
+    proofs = [entry for cell in cells for entry in certificates("autoencoder", cell["variant"])]
+    one = group("autoencoder", "train_step", **changes)
+    return document(run={"models": ["autoencoder"]}, groups=[one], cells=list(cells), certificates=proofs)
+
+
+def earlier(days: int = 1, slowness: float = 1.5) -> dict[str, Any]:
+    """Return the whole run as it was some days before, when `jax-jit` took 1 / `slowness` of its later time."""
+    found = full()
+    found["likeforlike"]["run"] |= {
+        "id": f"2026-02-{28 - days:02}T101500Z-cpu",
+        "started_utc": f"2026-02-{28 - days:02}",
+    }
+    for one in found["likeforlike"]["cells"]:
+        if one["variant"] == "jax-jit" and one["status"] == "timed":
+            one["rounds_s"] = [[sample / slowness for sample in samples] for samples in one["rounds_s"]]
+            for name in ("step_time_s", "step_time_low_s", "step_time_high_s", "ratio", "ratio_low", "ratio_high"):
+                one[name] /= slowness
+    return found
+
+
+def three_runs() -> list[dict[str, Any]]:
+    """Return three runs of one machine, oldest first; `jax-jit` became slower in the last."""
+    return [earlier(2), earlier(1), full()]
+
+
+def large(num_sizes: int = 20, num_rounds: int = 500) -> dict[str, Any]:
+    """Return a sweep of 520 cells with 2,000 samples each: more than a million."""
+    groups, cells, proofs, drifts = [], [], [], []
+    for batch_size in range(1, num_sizes + 1):
+        size = f"original, batch_size={batch_size}"
+        of_size = {"size": size, "batch_size": batch_size}
+        for variant in VARIANTS:
+            proofs += certificates("two_layer", variant, size=size)
+            drifts += trajectories("two_layer", variant, size=size)
+        for phase in ("train_step", "forward"):
+            launches = [{"num_rounds": num_rounds, "stopped_by": "precision"}]
+            changes = {"batch_size": batch_size}
+            groups.append(group("two_layer", phase, changes=changes, launches=launches, **of_size))
+            for place, variant in enumerate(VARIANTS):
+                seconds, baseline_s = (1e-6 * (20 * (1 + index) + 5 * batch_size) for index in (place, 2))
+                about = {"num_rounds": num_rounds, **of_size}
+                cells.append(timed("two_layer", variant, phase, seconds, seconds / baseline_s, **about))
+    run = {"models": ["two_layer"], "sweep": {"parameter": "batch", "values": list(range(1, num_sizes + 1))}}
+    measured = {"groups": groups, "cells": cells, "certificates": proofs, "trajectories": drifts}
+    return document(run=run, ceilings=CEILINGS, roof=ROOF, **measured)

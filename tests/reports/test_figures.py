@@ -12,7 +12,22 @@ import pytest
 from harness import breakeven as courses
 from harness import stats
 from harness.breakeven import Course
-from reports import advice, breakeven, cold, lanes, ledger, limits, modes, numbers, proof, scaling, sections
+from reports import (
+    advice,
+    breakeven,
+    charts,
+    cold,
+    drift,
+    lanes,
+    ledger,
+    limits,
+    modes,
+    numbers,
+    proof,
+    scaling,
+    sections,
+    tables,
+)
 from reports.canvas import Chart
 from reports.render import render
 from reports.sections import Comparison, Section
@@ -219,19 +234,22 @@ def test_the_share_is_of_the_roof(block: dict[str, Any]) -> None:
     assert [row["backend"] for row in limits.table(block["roof"])] == ["torch", "torch", "jax", "jax", "torch"]
 
 
-def test_the_ledger_marks_what_most_share(block: dict[str, Any]) -> None:
+def test_the_ledger_says_once_what_all_share_and_who_differs(block: dict[str, Any]) -> None:
     found = ledger.table(net(block))
     assert found is not None
-    rows = {row["variant"]: dict(zip(found["keys"], row["values"], strict=True)) for row in found["rows"]}
-    assert rows["torch-eager"]["donation"]["is_usual"]
-    assert not rows["jax-jit"]["donation"]["is_usual"]
-    assert rows["jax-jit"]["donation"]["lines"] == ("the net's state",)
+    assert dict(found["common"])["caches"] == "none"
+    donation = dict(found["differing"])["donation"]
+    assert [(value["text"], value["is_usual"]) for value in donation] == [
+        ("none; variables are updated in place", True),
+        ("the net's state", False),
+    ]
+    assert donation[1]["variants"] == ["jax-jit", "jax-eager"]
     forward = net(block).comparisons["forward"]
     next(one for one in forward.cells if one["variant"] == "jax-jit")["ledger"]["donation"] = "none"
     found = ledger.table(net(block))
     assert found is not None
-    values = next(row for row in found["rows"] if row["variant"] == "jax-jit")["values"]
-    assert values[found["keys"].index("donation")]["lines"] == ("Training step: the net's state", "Forward pass: none")
+    texts = {value["text"]: value["variants"] for value in dict(found["differing"])["donation"]}
+    assert texts["training step: the net's state; forward pass: none"] == ["jax-jit"]
 
 
 def test_a_warning_stands_beside_the_figures_that_it_blurs(block: dict[str, Any], page: str) -> None:
@@ -309,3 +327,61 @@ def test_a_size_without_a_time_is_left_out_of_the_curves(swept: dict[str, Any]) 
     (found,) = sections.nets(block)
     assert [point.value for point in scaling.points(found, "train_step")] == [1, 16, 64]
     assert "signal 9" in render(block)
+
+
+# ---------------------------------------------------------------- drift
+
+
+def test_drift_is_each_round_over_its_own_median(block: dict[str, Any]) -> None:
+    comparison = training(block)
+    one = cell(block, "jax-jit")
+    one["rounds_s"] = [[value * 1e-3, 9.0] for value in (1, 2, 4)]
+    assert drift.by_round(comparison, one) == [0.5, 1.0, 2.0], "the group is summed up by minima"
+    chart = drift.chart(net(block))
+    assert chart is not None
+    assert "jax-jit 0.50 to 2.0 (second half 4.00 times the first)" in plain(chart.alt)
+    assert {"torch-eager", "its median"} <= set(words_of(chart))
+    assert "numpy" not in words_of(chart), "the headline variants alone"
+
+
+def test_neighbouring_rounds_are_taken_together_where_there_are_too_many() -> None:
+    assert drift._points([3.0, 1.0, 2.0]) == ((1, 3.0), (2, 1.0), (3, 2.0))
+    points = drift._points([float(value) for value in range(1, 3 * drift.MOST_POINTS + 1)])
+    assert len(points) == drift.MOST_POINTS
+    assert points[:2] == ((2, 2.0), (5, 5.0))
+
+
+def test_too_few_rounds_do_not_drift(block: dict[str, Any]) -> None:
+    for one in block["cells"]:
+        one["rounds_s"] = one["rounds_s"][:2]
+    assert drift.chart(net(block)) is None
+
+
+def test_what_the_preset_leaves_out_is_said_once(block: dict[str, Any]) -> None:
+    for name in ("tf-xla", "jax-eager"):
+        reason = f"left to --preset full, or --variants {name}"
+        for one in block["cells"]:
+            if (one["model"], one["variant"]) == ("two_layer", name):
+                one |= {"status": "not timed", "reason": reason, "step_time_s": None}
+    rows = [row for row in tables.absent(net(block)) if row["status"] == "not timed"]
+    assert [(row["variants"], row["phases"], row["reason"]) for row in rows] == [
+        (["jax-eager", "tf-xla"], "both phases", "left to --preset full, or --variants NAME")
+    ]
+
+
+# ---------------------------------------------------------------- the overview
+
+
+def test_the_overview_has_a_panel_a_net_and_the_headline_variants_alone(block: dict[str, Any]) -> None:
+    found = sections.sections(block)
+    chart = charts.overview(found)
+    shown = set(words_of(chart))
+    assert {f"{one.title}, training step" for one in found} <= shown
+    assert {"torch-eager", "jax-jit", "tf-graph", "keras-tf", "baseline"} <= shown
+    assert "numpy" not in shown
+    assert charts.overview(found[:1]) is None, "its own chart says the same"
+
+
+def test_of_many_sizes_the_ends_have_charts() -> None:
+    assert sections.have_charts(4) == [True] * 4
+    assert sections.have_charts(5) == [True, False, False, False, True]

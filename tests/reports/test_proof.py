@@ -236,7 +236,7 @@ def test_conventions(full: dict[str, Any], page: str) -> None:
     (shown,) = re.findall('<section id="conventions".*?</section>', page, flags=re.DOTALL)
     assert "In 5 of 7 subjects they differ" in shown
     assert shown.count("≠ differ") == 5 + 1, "a row that differs is marked by colour alone, or not at all"
-    assert re.search('<div class="scroll" role="region" tabindex="0"[^>]*>\n<table class="conventions">', shown)
+    assert re.search('<section class="scroll" tabindex="0"[^>]*>\n<table class="conventions">', shown)
 
 
 def test_true_is_not_one() -> None:

@@ -1,4 +1,4 @@
-"""The sentences, for runs made to have one clear answer, and for runs that allow none."""
+"""The sentences on what was proven and what is missing, and the numbers in them."""
 
 import re
 from types import ModuleType
@@ -7,23 +7,10 @@ from typing import Any
 import pytest
 
 from reports import numbers, words
-from reports.sections import sections
-
-
-def told(document: dict[str, Any], index: int = 0) -> str:
-    """Return the answer of one net as plain text, with ordinary spaces."""
-    return plain(" ".join(words.answer(sections(document["likeforlike"])[index])))
 
 
 def plain(markup: str) -> str:
     return re.sub("<[^>]*>", "", markup).replace("\u00a0", " ").replace("&lt;", "<")
-
-
-def run(sample: ModuleType, *cells: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    """Return a run of the autoencoder's training step, every cell certified."""
-    group = sample.group("autoencoder", "train_step", **changes)
-    proofs = [entry for cell in cells for entry in sample.certificates("autoencoder", cell["variant"])]
-    return sample.document(run={"models": ["autoencoder"]}, groups=[group], cells=list(cells), certificates=proofs)
 
 
 @pytest.fixture
@@ -34,61 +21,9 @@ def make(sample: ModuleType) -> Any:
     return make
 
 
-def test_clear_winner_and_lanes_apart(sample: ModuleType, make: Any) -> None:
-    text = told(
-        run(sample, make("torch-eager", 1.0), make("jax-jit", 2.0), make("tf-xla", 0.5), make("torch-compile", 0.8))
-    )
-    assert "torch-eager is the fastest of the 2 as-written variants, at 10.0 ms (9.95 to 10.10 ms)" in text
-    assert "jax-jit took 1.98 to 2.02 times as long." in text
-    assert "In the tuned lane, ranked apart, the fastest is tf-xla, which took 0.495 to 0.505 times" in text
-    assert text.index("tuned lane") > text.index("jax-jit"), "a tuned variant stands in the as-written ranking"
-
-
-def test_tie(sample: ModuleType, make: Any) -> None:
-    text = told(run(sample, make("torch-eager", 1.0), make("jax-jit", 1.001), make("tf-graph", 3.0)))
-    assert "no single winner was shown: torch-eager and jax-jit lead the 3 as-written variants" in text
-    assert "no difference was shown for jax-jit" in text
-    assert "tf-graph took 2.97 to 3.03 times as long" in text
-
-
-def test_nothing_is_claimed_below_the_noise(sample: ModuleType, make: Any) -> None:
-    cells = make("torch-eager", 1.0), make("jax-jit", 1.05)
-    assert "jax-jit took 1.03 to 1.07 times as long" in told(run(sample, *cells, noise=0.004))
-    text = told(run(sample, *cells, noise=0.08))
-    assert "no winner was shown: this run does not set torch-eager and jax-jit apart (10.0 ms to 10.5 ms)" in text
-    assert "cannot resolve differences below 8 %" in text
-    assert "times as long" not in text
-    (section,) = sections(run(sample, *cells, noise=0.08)["likeforlike"])
-    comparison = section.comparisons["train_step"]
-    assert comparison.cells[1]["verdict"] == "slower"
-    assert comparison.claim(comparison.cells[1]) == "too wide to say"
-    assert "for jax-jit the interval is too wide to say" in text
-
-
-def test_the_undecided_are_named_as_such(sample: ModuleType, make: Any) -> None:
-    text = told(run(sample, make("torch-eager", 1.0), make("jax-jit", 1.1, 0.3, verdict="too wide to say")))
-    assert "no winner was shown: this run does not set torch-eager and jax-jit apart" in text
-    assert "for jax-jit the interval is too wide to say" in text
-    text = told(run(sample, make("torch-eager", 1.0), make("jax-jit", 2.0), noise=None))
-    assert "no usable A/A control" in text
-
-
-def test_one_variant_or_no_baseline(sample: ModuleType, make: Any) -> None:
-    text = told(run(sample, make("torch-eager", 1.0)))
-    assert text == (
-        "For a training step only torch-eager was timed, at 10.0 ms (9.95 to 10.10 ms); "
-        "there is nothing to compare it with."
-    )
-    refused = sample.cell("autoencoder", "torch-eager", "train_step", status="refused")
-    text = told(run(sample, refused, make("jax-jit", 2.0), make("tf-graph", 3.0)))
-    assert "the baseline has no time, so nothing is ranked; the times are jax-jit 20.0 ms and tf-graph 30.0 ms" in text
-    assert "fastest" not in text
-
-
-def test_nothing_was_timed(sample: ModuleType) -> None:
+def test_without_a_certificate_no_time_is_promised(sample: ModuleType) -> None:
     missing = sample.cell("autoencoder", "torch-eager", "train_step", status="not installed")
-    document = run(sample, missing)
-    assert told(document) == "For a training step no variant was timed."
+    document = sample.training(missing)
     document["likeforlike"]["certificates"] = []
     text = plain(words.proven(document["likeforlike"]))
     assert text.startswith("No certificate was issued in this run, so no time may be shown. Left out: torch-eager")
@@ -96,9 +31,7 @@ def test_nothing_was_timed(sample: ModuleType) -> None:
 
 def test_what_was_proven_and_what_was_left_out(full: dict[str, Any]) -> None:
     text = plain(words.proven(full["likeforlike"]))
-    assert (
-        "5,478 quantities for 33 pairs of net and variant, those of training at every step; 32 passed, 1 failed" in text
-    )
+    assert "5,478 quantities for 33 pairs of net and variant; 32 passed, 1 failed" in text
     assert re.search(r"worst float64 error among those that passed is \d\.\d × 10⁻¹⁵ \(.* of .*\), where 10⁻¹⁰", text)
     assert "keras-torch (U-Net), refused by a certificate" in text
     assert "torch-compile (Autoencoder), not installed" in text
@@ -107,7 +40,7 @@ def test_what_was_proven_and_what_was_left_out(full: dict[str, Any]) -> None:
 def test_interrupted_run_says_what_is_missing(sample: ModuleType, make: Any) -> None:
     waiting = sample.cell("autoencoder", "jax-jit", "train_step")
     left_out = sample.cell("autoencoder", "tf-xla", "train_step") | {"reason": "left to --preset full"}
-    document = run(sample, make("torch-eager", 1.0), waiting, left_out, stopped_by="interrupted")
+    document = sample.training(make("torch-eager", 1.0), waiting, left_out, stopped_by="interrupted")
     document["likeforlike"]["run"] |= {"status": "interrupted", "models": ["autoencoder", "unet"]}
     missing = [plain(item) for item in words.missing(document["likeforlike"])]
     assert missing == ["Autoencoder, training step: no time for jax-jit", "U-Net: not begun"]

@@ -1,0 +1,1 @@
+"""The files that students start from; nothing imports them."""
