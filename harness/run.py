@@ -39,7 +39,7 @@ from impls import registry
 from impls.registry import Entry
 
 # Expected seconds of a stage, for the progress display alone: rough averages over frameworks on two cores.
-ORACLE_S = {"two_layer": 2.0, "autoencoder": 4.0, "recurrent": 4.0, "unet": 12.0}
+ORACLE_S = {"two_layer": 2.0, "autoencoder": 4.0, "recurrent": 2.0, "unet": 12.0}
 LAUNCH_S = {"two_layer": 4.0, "autoencoder": 4.0, "recurrent": 4.0, "unet": 6.0}
 PROVE_S = {"two_layer": 1.0, "autoencoder": 1.5, "recurrent": 2.0, "unet": 5.0}
 
