@@ -32,10 +32,10 @@ class Experiment:
 _ALL = (
     Experiment("per_op", expected_s=45, shares_process=True),
     Experiment("fusion", expected_s=35),
-    Experiment("retrace", expected_s=30, shares_process=True),
-    Experiment("buffers", expected_s=60, is_fresh=True),
-    Experiment("asynchrony", expected_s=10, shares_process=True),
-    Experiment("high_level", expected_s=15, shares_process=True),
+    Experiment("retrace", expected_s=10, shares_process=True),
+    Experiment("buffers", expected_s=50, is_fresh=True),
+    Experiment("asynchrony", expected_s=7, shares_process=True),
+    Experiment("high_level", expected_s=12, shares_process=True),
 )
 
 EXPERIMENTS = {experiment.name: experiment for experiment in _ALL}
