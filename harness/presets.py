@@ -131,6 +131,7 @@ PRESETS = {
             max_rounds=12,
             max_group_s=8,
             num_long_samples=1,
+            num_certified_steps={"two_layer": 100},
             with_lesson=True,
         ),
     )

@@ -311,9 +311,11 @@ class Run:
             self.warnings.append(text)
 
     def close(self) -> None:
-        """End the workers that nets share."""
+        """End the workers that nets share, and those that the lesson's experiments share."""
         self._shared_workers.clear()
         self._shared.close()
+        if self.lesson is not None:
+            self.lesson.close()
 
     def _expected_s(self, model: str) -> float:
         """Return about how long one net takes, for the progress display."""

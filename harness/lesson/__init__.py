@@ -1,7 +1,9 @@
 """The lesson: experiments on static and dynamic graphs, each a claim that people make, measured on this machine.
 
 An experiment is one name, found in three rooms: `impls/BACKEND/experiments/NAME.py` has the framework's ways of
-running, `harness/lesson/NAME.py` probes them, and `reports/lesson/NAME.py` judges what came out.
+running (`WAYS`: functions by name, whose arguments and values the probe's file describes), `harness/lesson/NAME.py`
+probes them (`probe(way)`, a function or a generator, see `ways.probe`), and `reports/lesson/NAME.py` judges what came
+out.
 """
 
 from dataclasses import dataclass
@@ -15,28 +17,31 @@ class Experiment:
         name: of its files.
         expected_s: of all frameworks together on two cores, for the progress display alone.
         is_fresh: every way gets a process of its own. Else the ways of a framework share one, and take turns in it.
+        shares_process: that process may have run other experiments that share theirs. It saves starting it, which takes
+            as long as many an experiment; not for those that change settings, or count what the process did.
         timeout_s: for the ways that share a process.
     """
 
     name: str
     expected_s: float
     is_fresh: bool = False
+    shares_process: bool = False
     timeout_s: float = 120
 
 
 _ALL = (
-    Experiment("per_op", expected_s=60),
+    Experiment("per_op", expected_s=45, shares_process=True),
     Experiment("fusion", expected_s=35),
-    Experiment("retrace", expected_s=45),
-    Experiment("loops", expected_s=60),
-    Experiment("ragged", expected_s=45),
-    Experiment("dynamic_depth", expected_s=90, timeout_s=240),
+    Experiment("retrace", expected_s=30, shares_process=True),
+    Experiment("loops", expected_s=50, shares_process=True),
+    Experiment("ragged", expected_s=30, shares_process=True),
+    Experiment("dynamic_depth", expected_s=80, shares_process=True, timeout_s=240),
     Experiment("buffers", expected_s=60, is_fresh=True),
-    Experiment("asynchrony", expected_s=15),
+    Experiment("asynchrony", expected_s=10, shares_process=True),
     Experiment("debugging", expected_s=20),
-    Experiment("python_runs", expected_s=15),
-    Experiment("high_level", expected_s=10),
-    Experiment("export", expected_s=35),
+    Experiment("python_runs", expected_s=5, shares_process=True),
+    Experiment("high_level", expected_s=15, shares_process=True),
+    Experiment("export", expected_s=35, shares_process=True),
     Experiment("graphs", expected_s=35),
 )
 

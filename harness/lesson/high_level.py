@@ -16,7 +16,7 @@ from impls.contract import Arrays
 from impls.specs import ModelSpec
 
 NUM_STEPS = 100
-NUM_SAMPLES = 7
+NUM_SAMPLES = 5
 
 Way = Callable[[ModelSpec, Arrays, Arrays, int], tuple[Callable[[], Any], Callable[[], list[np.ndarray]]]]
 

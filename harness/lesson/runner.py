@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from harness import audit
@@ -35,7 +36,14 @@ class Lesson:
         self.measurements: list[Measurement] = []
         self.graphs: list[dict[str, Any]] = []
         self.finished: list[str] = []
+        self._lifetime = ExitStack()
+        self._shared: dict[str, Worker] = {}
         display.expect(AUDIT_S + sum(experiment.expected_s for experiment in EXPERIMENTS.values()))
+
+    def close(self) -> None:
+        """End the workers that experiments share."""
+        self._shared.clear()
+        self._lifetime.close()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the object `lesson` of the result document."""
@@ -78,7 +86,10 @@ class Lesson:
         return self.audit
 
     def measure(self, name: str) -> list[Measurement]:
-        """Return what became of every way in an experiment; run it unless that was done."""
+        """Return what became of every way in an experiment; run it unless that was done.
+
+        A backend without a file for it does not take part, nor does one whose file has no way that runs here.
+        """
         if name not in self.finished:
             experiment = EXPERIMENTS[name]
             hosts = [entry for entry in self.hosts if registry.has_file(entry.backend, f"experiments/{name}")]
@@ -93,7 +104,7 @@ class Lesson:
     def _measured(self, experiment: Experiment, entry: Entry) -> Iterator[Measurement]:
         """Yield what became of the ways of one backend.
 
-        Ways that share a process share its end; if it crashes or hangs, each gets a process of its own.
+        Ways that share a process share its end; if it crashes or hangs, they are probed one by one.
         """
         missing = registry.missing_modules(entry)
         if missing:
@@ -104,11 +115,10 @@ class Lesson:
         while pending:
             ways = pending.pop(0)
             try:
-                with self.make_worker(entry) as worker:
-                    worker.start()
+                with self._process(experiment, entry) as worker:
                     if ways is None:
                         names = worker.call("ways", name=experiment.name)
-                        ways, *others = [[name] for name in names] if experiment.is_fresh else [names]
+                        ways, *others = [[name] for name in names] if experiment.is_fresh and names else [names]
                         pending += others
                     found = worker.call("experiment", experiment.timeout_s, name=experiment.name, ways=ways)
             except WorkerError as error:
@@ -120,6 +130,24 @@ class Lesson:
                     yield _measurement(experiment, entry, way, status, reason=error.reason)
             else:
                 yield from (_measurement(experiment, entry, way, **outcome) for way, outcome in found.items())
+
+    @contextmanager
+    def _process(self, experiment: Experiment, entry: Entry) -> Iterator[Worker]:
+        """Give a started worker: a new one, or that of the experiments that share theirs, unless it came to an end."""
+        if not experiment.shares_process:
+            with self.make_worker(entry) as worker:
+                worker.start()
+                yield worker
+            return
+        if entry.backend not in self._shared:
+            worker = self._lifetime.enter_context(self.make_worker(entry))
+            worker.start()
+            self._shared[entry.backend] = worker
+        try:
+            yield self._shared[entry.backend]
+        except WorkerError:
+            self._shared.pop(entry.backend).kill()
+            raise
 
     def _keep(self, measurement: Measurement) -> None:
         """Add a measurement; the graphs that a way has drawn have a place of their own in the document."""

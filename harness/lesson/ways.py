@@ -41,10 +41,10 @@ def probe(backend: str, experiment: str, names: Sequence[str]) -> dict[str, dict
     return {name: found[name] for name in names}
 
 
-def source(way: Any) -> str:
-    """Return the text of a way: a function or an object's functions, and what they call of the same folder."""
-    pending = [way] if inspect.isfunction(way) else [*filter(inspect.isfunction, vars(way).values())]
-    folder = _folder(pending[0])
+def source(way: Callable[..., Any]) -> str:
+    """Return the text of a way: a function, and what it calls of the same folder."""
+    pending: list[Any] = [way]
+    folder = _folder(way)
     found: set[Any] = set()
     while pending:
         part = pending.pop()

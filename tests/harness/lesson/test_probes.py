@@ -50,10 +50,12 @@ def test_the_chain_is_timed_at_every_size(monkeypatch: pytest.MonkeyPatch) -> No
     assert all(sample >= 0.002 for samples in found["seconds"] for sample in samples)
 
 
-def test_kernels_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kernels_and_page_faults_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """64 MiB come fresh from the system each time; pages have 4 KiB, or more."""
     monkeypatch.setattr(fusion, "NUM_ELEMENTS", 10)
-    found = run(fusion.probe(lambda x: (lambda: x + 1, lambda: (3, "fingers"))))
+    found = run(fusion.probe(lambda _: (lambda: np.ones(2**26, np.uint8), lambda: (3, "fingers"))))
     assert (found["num_kernels"], found["how_counted"]) == (3, "fingers")
+    assert 2**26 / 2**21 <= found["num_page_faults"] <= 2 * 2**26 / 2**12
     assert len(found["seconds"]) == fusion.NUM_SAMPLES
 
 

@@ -23,10 +23,12 @@ class StandIn:
     """A worker with three ways, of which one ends the process, and that draws a graph."""
 
     started: list["StandIn"]
+    ways = ("one", "fatal", "two")
 
     def __init__(self, entry: Entry) -> None:
         self.entry = entry
         self.probed: list[list[str]] = []
+        self.is_killed = False
 
     def __enter__(self) -> "StandIn":
         return self
@@ -37,9 +39,12 @@ class StandIn:
     def start(self) -> None:
         StandIn.started.append(self)
 
+    def kill(self) -> None:
+        self.is_killed = True
+
     def call(self, call: str, /, timeout_s: float = 0, **arguments: Any) -> Any:  # noqa: ARG002
         if call == "ways":
-            return ["one", "fatal", "two"]
+            return list(self.ways)
         self.probed.append(arguments["ways"])
         if "fatal" in arguments["ways"]:
             raise WorkerError("crashed", "ended by SIGSEGV", "")
@@ -79,10 +84,33 @@ def test_a_crash_in_a_shared_process_costs_its_own_way(make_lesson: Callable[...
     ]
 
 
+def test_a_shared_process_lives_until_it_fails(make_lesson: Callable[..., Lesson]) -> None:
+    taught = make_lesson(shares_process=True)
+    taught.make_worker = type("Sound", (StandIn,), {"ways": ("one", "two")})  # type: ignore[assignment]
+    taught.measure("stand_in")
+    taught.finished.clear()
+    taught.make_worker = StandIn  # type: ignore[assignment]
+    taught.measure("stand_in")
+    assert probed() == [[["one", "two"]] * 2]
+    taught.close()
+    taught.finished.clear()
+    found = taught.measure("stand_in")
+    assert probed()[1:] == [[["one", "fatal", "two"]], [["one"], ["fatal"]], [["two"]]]
+    assert [worker.is_killed for worker in StandIn.started] == [False, True, True, False]
+    assert [one["status"] for one in found[-3:]] == ["measured", "crashed", "measured"]
+
+
 def test_ways_that_need_a_fresh_process_get_one(make_lesson: Callable[..., Lesson]) -> None:
     found = make_lesson(is_fresh=True).measure("stand_in")
     assert probed() == [[["one"]], [["fatal"]], [["two"]]]
     assert [one["status"] for one in found] == ["measured", "crashed", "measured"]
+
+
+@pytest.mark.parametrize("is_fresh", [False, True])
+def test_a_backend_without_ways_takes_no_part(is_fresh: bool, make_lesson: Callable[..., Lesson]) -> None:
+    taught = make_lesson(is_fresh=is_fresh)
+    taught.make_worker = type("Idle", (StandIn,), {"ways": ()})  # type: ignore[assignment]
+    assert taught.measure("stand_in") == []
 
 
 def test_a_backend_that_cannot_start_is_told_once(make_lesson: Callable[..., Lesson]) -> None:
