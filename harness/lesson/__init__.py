@@ -34,15 +34,15 @@ _ALL = (
     Experiment("fusion", expected_s=35),
     Experiment("retrace", expected_s=10, shares_process=True),
     Experiment("loops", expected_s=50, shares_process=True),
-    Experiment("ragged", expected_s=30, shares_process=True),
-    Experiment("dynamic_depth", expected_s=80, shares_process=True, timeout_s=240),
+    Experiment("ragged", expected_s=20, shares_process=True),
+    Experiment("dynamic_depth", expected_s=60, shares_process=True, timeout_s=240),
     Experiment("buffers", expected_s=50, is_fresh=True),
     Experiment("asynchrony", expected_s=7, shares_process=True),
     Experiment("debugging", expected_s=20),
     Experiment("python_runs", expected_s=5, shares_process=True),
     Experiment("high_level", expected_s=12, shares_process=True),
-    Experiment("export", expected_s=35, shares_process=True),
-    Experiment("graphs", expected_s=35),
+    Experiment("export", expected_s=25, shares_process=True),
+    Experiment("graphs", expected_s=30),
 )
 
 EXPERIMENTS = {experiment.name: experiment for experiment in _ALL}

@@ -22,6 +22,7 @@ from harness.workers import ROOT
 from impls.contract import Arrays
 
 TIMEOUT_S = 100.0
+MAX_MESSAGE_CHARACTERS = 300
 
 Save = Callable[[Arrays, np.ndarray, Path], np.ndarray]
 Load = Callable[[Path], Callable[[np.ndarray], np.ndarray]]
@@ -77,12 +78,12 @@ def probe(way: Way) -> dict[str, Any]:
         try:
             expected = save(problem.params, x, folder / "artefact")
         except Exception as error:  # that it cannot be saved is a finding
-            return found | {"message": _first_line(f"{type(error).__name__}: {error}")}
+            return found | {"message": _short(f"{type(error).__name__}: {error}")}
         found |= {"exported": True, "export_seconds": time.perf_counter() - start}
         found["num_bytes"] = sum(path.stat().st_size for path in folder.rglob("artefact/**/*") if path.is_file())
         said = read(folder, requires, load)
         if "message" in said:
-            return found | {"message": _first_line(said["message"])}
+            return found | {"message": _short(said["message"])}
         np.testing.assert_allclose(np.load(folder / "prediction.npy"), expected, rtol=1e-4, atol=1e-3)
     return found | said | {"reloads_without_source": True}
 
@@ -105,5 +106,7 @@ def read(folder: Path, requires: str, load: Load) -> dict[str, Any]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _first_line(message: str) -> str:
-    return message.strip().splitlines()[0]
+def _short(message: str) -> str:
+    """Return the start of a message, on one line."""
+    message = " ".join(message.split())
+    return message if len(message) <= MAX_MESSAGE_CHARACTERS else message[: MAX_MESSAGE_CHARACTERS - 1] + "…"

@@ -41,6 +41,7 @@ def compiled_step(w):
     """Compile one step, and let Python repeat it as often as the example is long."""
     from torch._dynamo.utils import counters
 
+    torch.compiler.reset()  # else what was compiled for another w of this size is used again
     w = tensor(w)
     step = torch.compile(lambda h, x: torch.tanh(h @ w + x), fullgraph=True)
 

@@ -21,7 +21,7 @@ NUM_SAMPLES = 10
 
 
 def check(solution: Any) -> str:
-    """Compute N* = (C_graph - C_eager) / (t_eager - t_graph): a ratio of times, about 800 before and below 40 after."""
+    """Compute N* = (C_graph - C_eager) / (t_eager - t_graph): a ratio of times, hundreds before and a few after."""
     import jax
     import jax.numpy as jnp
 
