@@ -82,7 +82,9 @@ def _verdict(measured: Sequence[Measurement]) -> Verdict:
         looped = [one for one in ways if is_in_graph(one) and _growth(one)]
         if not unrolled or not looped:
             continue
-        one, other = (min(side, key=_longest_s) for side in (unrolled, looped))
+        one = min(unrolled, key=_longest_s)
+        # With another compiler on one side, the times would be about the compilers.
+        other = min([way for way in looped if way.mode == one.mode] or looped, key=_longest_s)
         lengths = one.values["lengths"]
         found[framework] = (_growth(one) or 0) >= 0.5 * lengths[-1] / lengths[0] and (
             _growth(other) or 0
