@@ -172,14 +172,14 @@ def _ahead_table(lesson: Lesson) -> Table:
 
 
 def _chart(lesson: Lesson) -> Chart | None:
-    grid = [10 ** (index / 4) for index in range(4 * round(math.log10(MOST_STEPS)) + 1)]
+    grid = {round(10 ** (index / 4)) for index in range(4 * round(math.log10(MOST_STEPS)) + 1)}
     drawn = tuple(
         Line(
             cell["variant"],
             cell["mode"],
             cell["backend"],
             cell["headline"],
-            tuple((step, seconds(cell, step)) for step in sorted({1.0, 2.0, *grid})),
+            tuple((step, seconds(cell, step)) for step in sorted(grid)),
         )
         for cell in started(lesson)
     )
