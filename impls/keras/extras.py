@@ -96,7 +96,8 @@ def layer_outputs(net: keras.Model) -> Iterator[dict[str, Any]]:
     names = {tensor.rpartition(".")[0] or tensor for tensor in tensors}
     with contextlib.ExitStack() as stack:
         for layer in net._flatten_layers():
-            name = layer.path.partition("/")[2].replace("/", ".")
+            # A layer that has no variables may have no path.
+            name = (layer.path or "").partition("/")[2].replace("/", ".")
             if name not in names:
                 continue
             if hasattr(layer, "activation"):
