@@ -374,8 +374,7 @@ class Worker:
 
     def peak_memory_bytes(self) -> int:
         """Return the high-water mark of this process's resident memory."""
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak if sys.platform == "darwin" else 1024 * peak
+        return process_peak_bytes()
 
     # ------------------------------------------------------------ for the pictures
 
@@ -423,6 +422,12 @@ class Worker:
             now = time.perf_counter()
             best_s = min(best_s, now - start)
         return best_s
+
+
+def process_peak_bytes() -> int:
+    """Return the high-water mark of this process's resident memory."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
 
 
 def _training_calls(program: Any, batches: list[Any], num_steps: int) -> Calls:

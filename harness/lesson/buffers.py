@@ -6,8 +6,6 @@ returns the most bytes that were ever handed out on the device (None: the device
 memory counts). Each way has a process of its own, whose memory nothing else has stretched.
 """
 
-import resource
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +13,7 @@ import numpy as np
 import psutil
 
 from harness.lesson.per_op import vector
+from harness.worker import process_peak_bytes
 
 NUM_TERMS = 10
 TENSOR_BYTES = 2**26
@@ -37,9 +36,3 @@ def probe(way: Way) -> dict[str, int]:
     growth = peak_bytes() - before
     del ballast  # until here, growth could not hide below an earlier peak
     return {"num_terms": NUM_TERMS, "tensor_bytes": TENSOR_BYTES, "peak_bytes": growth}
-
-
-def process_peak_bytes() -> int:
-    """Return the high-water mark of this process's resident memory."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak
