@@ -25,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     command = commands.add_parser("list", help="show models and variants, and which can run here")
+    options.add_python_to(command.add_argument)
     command.set_defaults(run=list_cells)
     command = commands.add_parser("check", help="prove the implementations equal to the reference, without timing")
     options.add_to(command.add_argument)
@@ -40,8 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command.add_argument("--markdown", metavar="PATH", help="also write the table there")
     command.set_defaults(run=mutants)
     command = commands.add_parser("audit", help="run a lecture's two look-alike programs as printed, and certify them")
+    options.add_python_to(command.add_argument)
     command.set_defaults(run=audit)
     command = commands.add_parser("conventions", help="show what the installed frameworks take for granted")
+    options.add_python_to(command.add_argument)
     command.add_argument("--update", action="store_true", help="replace the snapshot that a test compares with")
     command.set_defaults(run=conventions)
     command = commands.add_parser("doctor", help="show what on this machine blurs the figures, and what helps")
@@ -113,11 +116,11 @@ def _add_exercises_to(actions: Any) -> None:
     action.set_defaults(run=check_exercise)
 
 
-def list_cells(_: argparse.Namespace) -> int:
+def list_cells(values: argparse.Namespace) -> int:
     """Print a table of variants × models with the availability of each."""
     from harness import tables
 
-    tables.print_cells()
+    tables.print_cells(options.all_variants(values))
     return 0
 
 
@@ -125,12 +128,12 @@ def check(values: argparse.Namespace) -> int:
     """Certify, print a table, and return 1 if anything that is installed did not pass, or nothing is."""
     from harness import tables
     from harness.run import Run
-    from impls import registry, specs
+    from impls import specs
 
     settings = _settings_of_all_nets(values)
     if values.variants is None:
         # Here every one counts, whatever the preset times.
-        settings |= {"variants": registry.find_variants(), "left_out": ()}
+        settings |= {"variants": options.all_variants(values), "left_out": ()}
     optimizers = _optimizers(values.optimizers, settings["models"], settings["preset"])
     write_json = _json_writer(values.json)
     run = Run(**settings, command="", is_smoke_test=True)
@@ -156,12 +159,11 @@ def mutants(values: argparse.Namespace) -> int:
     """Plant faults, print who was caught where, and return 1 if one was not caught where it was planted."""
     from harness import mutation, tables
     from harness.results import write_atomically
-    from impls import registry
 
     settings = _settings_of_all_nets(values)
     if values.markdown is not None:
         options.check_writable(Path(values.markdown).parent)
-    entries = settings["variants"] if values.variants else mutation.default_variants(registry.find_variants())
+    entries = settings["variants"] if values.variants else mutation.default_variants(options.all_variants(values))
     write_json = _json_writer(values.json)
     verdicts = []
     try:
@@ -178,12 +180,12 @@ def mutants(values: argparse.Namespace) -> int:
     return 0 if num["caught"] and num["caught"] + num["inexpressible"] == len(verdicts) else 1
 
 
-def audit(_: argparse.Namespace) -> int:
+def audit(values: argparse.Namespace) -> int:
     """Print the losses of the lecture's programs, and what their certificates say."""
     from harness import audit
 
     try:
-        print(audit.describe(audit.audit()))
+        print(audit.describe(audit.audit(options.all_variants(values))))
     except ModuleNotFoundError as error:
         raise options.OptionError(str(error)) from error
     return 0
@@ -192,9 +194,8 @@ def audit(_: argparse.Namespace) -> int:
 def conventions(values: argparse.Namespace) -> int:
     """Print what the installed frameworks take for granted; return 1 if it differs from the committed snapshot."""
     from harness import conventions, tables
-    from impls import registry
 
-    answers, versions = conventions.read(registry.find_variants())
+    answers, versions = conventions.read(options.all_variants(values))
     tables.print_conventions(conventions.rows(answers))
     if values.update:
         conventions.save_snapshot(answers, versions)
@@ -212,7 +213,7 @@ def doctor(values: argparse.Namespace) -> int:
 
     settings = options.machine(values)
     write_json = _json_writer(values.json)
-    findings = doctor.examine(**settings)
+    findings = doctor.examine(**settings, variants=options.all_variants(values))
     write_json([finding.as_dict() for finding in findings])
     tables.print_findings(findings)
     return 1 if values.strict and any(finding.status == "warning" for finding in findings) else 0

@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,9 +20,10 @@ from harness import certify, divergence, environment
 from harness.certify import Certificate
 from harness.lecture import NUM_RECORDED_STEPS
 from harness.oracle import BOTH_PRECISIONS, Oracle
+from harness.places import ELSEWHERE
 from harness.problem import Problem
 from harness.workers import ROOT
-from impls.registry import is_installed
+from impls.registry import Entry, Interpreter, is_installed
 
 TIMEOUT_S = 300.0
 SHOWN_STEPS = (0, 1, 2, 3, 4, 5, 10, 50, 100, 200, 499)
@@ -86,15 +87,26 @@ class Audit:
     num_certified_steps: int
 
 
-def audit(seed: int = 0) -> Audit:
+def audit(variants: Iterable[Entry] = (), seed: int = 0) -> Audit:
     """Run the lecture's programs on the same numbers, each in a process of its own, and certify them.
+
+    Args:
+        variants: in whose interpreters the frameworks are; one that none of them has is looked for in this one.
+        seed: of the numbers.
 
     Raises:
         ModuleNotFoundError: TensorFlow or PyTorch is not installed.
         RuntimeError: a program failed.
         subprocess.TimeoutExpired: a program did not end.
     """
-    missing = {printed.framework for printed in PROGRAMS if not is_installed(printed.framework)}
+    # A variant that needs one module is of the framework itself.
+    own = {entry.variant.requires[0]: entry.interpreter for entry in variants if len(entry.variant.requires) == 1}
+    interpreters = {name: found for name, found in own.items() if found and not found.python.startswith(ELSEWHERE)}
+    missing = {
+        framework
+        for framework in (printed.framework for printed in PROGRAMS)
+        if not (interpreters[framework].has if framework in interpreters else is_installed)(framework)
+    }
     if missing:
         raise ModuleNotFoundError(f"the audit runs the lecture's programs; not installed: {', '.join(sorted(missing))}")
     problem = Problem.of("two_layer", "original", seed)
@@ -102,13 +114,13 @@ def audit(seed: int = 0) -> Audit:
         oracle.prepare()
         start = Path(folder) / "start.npz"
         np.savez(start, allow_pickle=False, **problem.params, **problem.batches[0])
-        findings = [_audited(printed, oracle, start) for printed in PROGRAMS]
+        findings = [_audited(printed, oracle, start, interpreters.get(printed.framework)) for printed in PROGRAMS]
     return Audit(findings, NUM_RECORDED_STEPS)
 
 
-def _audited(printed: Printed, oracle: Oracle, start: Path) -> Finding:
+def _audited(printed: Printed, oracle: Oracle, start: Path, interpreter: Interpreter | None) -> Finding:
     """Run one program from the arrays in `start` and compare it with the oracle."""
-    recorded = _run(printed, start)
+    recorded = _run(printed, start, sys.executable if interpreter is None else interpreter.python)
     expected = [quantity for quantity in oracle if not quantity.startswith("layer@")]  # the programs print none
     certificates: list[Certificate] = []
     for precision in BOTH_PRECISIONS:
@@ -131,14 +143,14 @@ def _quantities(
     yield from ((quantity, recorded[f"{precision}/{quantity}"]) for quantity in expected)
 
 
-def _run(printed: Printed, start: Path) -> dict[str, np.ndarray]:
+def _run(printed: Printed, start: Path, python: str = sys.executable) -> dict[str, np.ndarray]:
     """Return what `harness.lecture` records of a program, in a process that imports its framework alone."""
     record = start.with_name("record.npz")
     arguments = [printed.file, str(start), str(record)]
     if printed.learning_rate is not None:
         arguments.append(str(printed.learning_rate))
     done = subprocess.run(
-        [sys.executable, "-m", "harness.lecture", *arguments],
+        [python, "-m", "harness.lecture", *arguments],
         cwd=ROOT,
         env={**os.environ, **environment.worker_env(1)},
         capture_output=True,

@@ -156,15 +156,16 @@ def bare_process(entry: Entry, problem: Problem, num_threads: int, device: str, 
             "request": problem.spec.request,
             "arrays": str(arrays),
             "num_threads": num_threads,
-            "device": device,
+            "device": environment.kind(device),
             "cpus": environment.choose_cpus(num_threads),
         }
+        python = sys.executable if entry.interpreter is None else entry.interpreter.python
         stderr = Path(folder) / "stderr"
         with stderr.open("w") as file:
             process = subprocess.Popen(
-                [sys.executable, "-m", "harness.bare_loop", json.dumps(order)],
+                [python, "-m", "harness.bare_loop", json.dumps(order)],
                 cwd=ROOT,
-                env={**os.environ, **environment.worker_env(num_threads), **variant_env},
+                env={**os.environ, **environment.worker_env(num_threads, device), **variant_env},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=file,

@@ -7,7 +7,9 @@ of which nothing is known must not look like a quiet one.
 import os
 import statistics
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from typing import Any, Literal
 
 import psutil
@@ -15,6 +17,7 @@ import psutil
 from harness import environment
 from impls import registry
 from impls.contract import Backend
+from impls.registry import Entry
 
 Status = Literal["warning", "unknown", "fine"]
 Figure = Literal["times", "cold stages", "memory", "ceilings", "threads", "gpu times", "certificates", "variants"]
@@ -79,12 +82,13 @@ class Finding:
         return {**asdict(self), "affects": list(self.affects)}
 
 
-def examine(num_threads: int, device: str) -> list[Finding]:
+def examine(num_threads: int, device: str, variants: Sequence[Entry]) -> list[Finding]:
     """Make all checks, in about `SAMPLE_S`; `nvidia-smi` may need a second more.
 
     Args:
         num_threads: that the workers will be given.
-        device: "cpu" or "gpu"; GPUs are looked at only if they are to be used.
+        device: "cpu", "gpu" or "gpu:1"; GPUs are looked at only if one is to be used.
+        variants: that are to run.
     """
     findings = [
         load(num_threads),
@@ -98,11 +102,11 @@ def examine(num_threads: int, device: str) -> list[Finding]:
         power(),
         stolen_time(),
         clock(),
-        memory(),
+        memory(variants),
         swap(),
-        frameworks(),
+        frameworks(variants),
     ]
-    return findings + ([gpu_processes(), gpu_clocks(), gpu_persistence()] if device == "gpu" else [])
+    return findings + ([gpu_processes(), gpu_clocks(), gpu_persistence()] if environment.kind(device) == "gpu" else [])
 
 
 # ---------------------------------------------------------------- who else wants the CPUs
@@ -287,12 +291,12 @@ def _clock_step_s() -> float:
 # ---------------------------------------------------------------- memory
 
 
-def memory() -> Finding:
+def memory(variants: Sequence[Entry]) -> Finding:
     """See whether the workers of one net, which live at the same time, find room."""
     left, limit = environment.memory_left(), environment.memory_limit()
     total = psutil.virtual_memory().total if limit is None else limit
     found = f"{_gib(left)} of {_gib(total)} left" + (" of the container's limit" if limit is not None else "")
-    headline = [entry for entry in registry.find_variants() if entry.variant.headline]
+    headline = [entry for entry in variants if entry.variant.headline]
     num_workers = sum(not registry.missing_modules(entry) for entry in headline) + 1  # the control
     if left < num_workers * WORKER_BYTES:
         found += f", and {num_workers} workers may need {_gib(num_workers * WORKER_BYTES)} at once"
@@ -351,22 +355,25 @@ def _assignments(values: dict[str, str]) -> str:
     return ", ".join(f"{name}={value}" for name, value in values.items())
 
 
-def frameworks() -> Finding:
+def frameworks(variants: Sequence[Entry]) -> Finding:
     """Name the variants that cannot run here, and what to install for them."""
-    entries = registry.find_variants()
-    missing = {entry.name: modules for entry in entries if (modules := registry.missing_modules(entry))}
+    missing = {entry: modules for entry in variants if (modules := registry.missing_modules(entry))}
     broken = [folder for folder, backend in registry.backends().items() if not isinstance(backend, Backend)]
     found, remedies = [], []
     if missing:
-        needed = " ".join(dict.fromkeys(module for modules in missing.values() for module in modules))
-        found.append(f"{', '.join(missing)} cannot run: {needed} cannot be imported")
-        remedies.append(f"run `pip install {needed}`")
+        needed: dict[str, list[str]] = {}  # by the pip to install it with
+        for entry, modules in missing.items():
+            needed.setdefault(registry.pip(entry), []).extend(modules)
+        by_pip = {pip: " ".join(dict.fromkeys(modules)) for pip, modules in needed.items()}
+        names, absent = (entry.name for entry in missing), dict.fromkeys(chain.from_iterable(missing.values()))
+        found.append(f"{', '.join(names)} cannot run: {' '.join(absent)} cannot be imported")
+        remedies += [f"run `{pip} install {modules}`" for pip, modules in by_pip.items()]
     if broken:
         found.append(f"broken: {', '.join(f'impls/{folder}' for folder in broken)}")
         remedies.append("mend what `python -m harness list` says about it")
     if found:
         return _warning("frameworks", "; ".join(found), " and ".join(remedies), "variants")
-    return _fine("frameworks", f"all {len(entries)} variants can run")
+    return _fine("frameworks", f"all {len(variants)} variants can run")
 
 
 # ---------------------------------------------------------------- GPUs

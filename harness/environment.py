@@ -1,17 +1,17 @@
 """The machine a run happens on: what it is, and what the workers are told about it. `doctor.py` judges it."""
 
 import csv
-import importlib.metadata
 import os
 import platform
 import subprocess
 from collections.abc import Iterable
-from itertools import chain, zip_longest
+from itertools import chain, takewhile, zip_longest
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from harness import probe
 from impls import registry
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,11 +39,12 @@ _PROC = Path("/proc")
 # ---------------------------------------------------------------- what it is
 
 
-def describe(num_threads: int) -> dict[str, Any]:
+def describe(num_threads: int, device: str = "cpu") -> dict[str, Any]:
     """Return the `environment` of the result document as it is now; the caller renews `load_at_end` at the end.
 
     Args:
         num_threads: that the workers will be given.
+        device: that they will be given.
     """
     commit, is_clean = git_state(ROOT)
     load = load_average()
@@ -61,7 +62,7 @@ def describe(num_threads: int) -> dict[str, Any]:
         "commit_is_clean": is_clean,
         "load_at_start": load,
         "load_at_end": load,
-        "worker_env": worker_env(num_threads),
+        "worker_env": worker_env(num_threads, device),
     }
 
 
@@ -173,6 +174,16 @@ def gpus() -> list[dict[str, Any]]:
     return found
 
 
+def visible_gpus() -> list[str]:
+    """Return the GPUs that this process may use, as `CUDA_VISIBLE_DEVICES` calls them; [] where there is none."""
+    known = [str(index) for index in range(len(gpus()))]
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is None or not known:
+        return known
+    names = (name.strip() for name in chosen.split(","))
+    return list(takewhile(lambda name: name not in ("", "-1"), names))  # CUDA reads no further than that
+
+
 def nvidia_smi(about: str, *fields: str) -> list[list[str]] | None:
     """Return the values of `fields`, without units; None where there is no `nvidia-smi`, or it knows no such field.
 
@@ -189,18 +200,10 @@ def nvidia_smi(about: str, *fields: str) -> list[list[str]] | None:
 def packages() -> dict[str, str]:
     """Return the versions of the harness's own tools and of everything that belongs to the backends' requirements.
 
-    A distribution belongs to a required module when its name begins with the module's: a framework's compiled part or
-    its build for one device is often a distribution of its own. These are the parent's packages; a backend with an
-    interpreter of its own reports its versions in its cells.
+    These are the parent's packages; what other interpreters have, `interpreters.record` tells.
     """
     modules = {module for entry in registry.variants().values() for module in entry.variant.requires}
-    prefixes = tuple(module.replace("_", "-") for module in modules)
-    found = {}
-    for distribution in importlib.metadata.distributions():
-        name = (distribution.metadata["Name"] or "").lower().replace("_", "-")
-        if name in TOOLS or name.startswith(prefixes):
-            found[name] = distribution.version
-    return dict(sorted(found.items()))
+    return probe.packages(modules, TOOLS)
 
 
 def git_state(folder: Path) -> tuple[str | None, bool | None]:
@@ -224,16 +227,34 @@ def default_num_threads() -> int:
     return max(1, int(min(limit for limit in limits if limit)))
 
 
-def worker_env(num_threads: int) -> dict[str, str]:
+def kind(device: str) -> str:
+    """Return "cpu" or "gpu", of a device that may be one of several: "gpu:1"."""
+    return device.partition(":")[0]
+
+
+def worker_env(num_threads: int, device: str = "cpu") -> dict[str, str]:
     """Return the environment variables that a worker gets before it imports a framework.
 
     Raises:
         ValueError: fewer than one thread.
     """
-    env = thread_env(num_threads)
+    env = thread_env(num_threads) | gpu_env(device)
     # hide TensorFlow's start-up notes, but keep its warnings and errors for the cell's stderr_tail
     env["TF_CPP_MIN_LOG_LEVEL"] = "1"
     return env | {name: os.environ[name] for name in INHERITED if name in os.environ}
+
+
+def gpu_env(device: str) -> dict[str, str]:
+    """Return the environment variables that leave a framework one GPU, or on a CPU none, whatever it was built for.
+
+    The first GPU is 0, in the order of `nvidia-smi`; among those of the user's `CUDA_VISIBLE_DEVICES`, if that is set.
+    """
+    if kind(device) == "cpu":
+        return {"CUDA_VISIBLE_DEVICES": ""}
+    index = int(device.partition(":")[2] or 0)
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    name = str(index) if chosen is None else chosen.split(",")[index].strip()
+    return {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": name}
 
 
 def thread_env(num_threads: int) -> dict[str, str]:

@@ -23,6 +23,7 @@ DEFAULTS = {
     "seed": "0",
     "csv": None,
     "sweep": None,
+    "python": None,
 }
 """All that decides what a run measures, and how; None leaves it to the preset or to the machine."""
 
@@ -45,11 +46,21 @@ def add_to(add: Callable[..., Any]) -> None:
 def add_machine_to(add: Callable[..., Any]) -> None:
     """Declare those of the shared options that say what of the machine is used. Values are checked in `machine`."""
     add("--threads", metavar="N", help="threads of every framework (default: the physical cores)")
-    add("--device", metavar="D", default=DEFAULTS["device"], help="auto, cpu or gpu (default: auto)")
+    add("--device", metavar="D", default=DEFAULTS["device"], help="auto, cpu, gpu, or gpu:1 and so on (default: auto)")
+    add_python_to(add)
 
 
-def machine(values: argparse.Namespace) -> dict[str, Any]:
+def add_python_to(add: Callable[..., Any]) -> None:
+    """Declare the option that says which Python runs what. Its value is checked in `all_variants` and `parse`."""
+    add("--python", metavar="B=PYTHON,…", help="the Python of a backend or variant that has an environment of its own")
+
+
+def machine(values: argparse.Namespace, is_here: bool = True) -> dict[str, Any]:
     """Return `num_threads` and `device`.
+
+    Args:
+        values: of the options.
+        is_here: all workers run on this machine, so that it must have what they are to use.
 
     Raises:
         OptionError: for a bad value.
@@ -59,7 +70,19 @@ def machine(values: argparse.Namespace) -> dict[str, Any]:
     num_threads = (
         environment.default_num_threads() if values.threads is None else _whole(values.threads, "--threads", 1)
     )
-    return {"num_threads": num_threads, "device": _device(values.device)}
+    return {"num_threads": num_threads, "device": _device(values.device, is_here)}
+
+
+def all_variants(values: argparse.Namespace) -> "list[Entry]":
+    """Return every variant, with the interpreter that was chosen for it.
+
+    Raises:
+        OptionError: for a bad `--python`.
+    """
+    from harness import interpreters
+    from impls import registry
+
+    return interpreters.attach(registry.find_variants(), values.python)
 
 
 def parse(values: argparse.Namespace) -> dict[str, Any]:
@@ -68,6 +91,7 @@ def parse(values: argparse.Namespace) -> dict[str, Any]:
     Raises:
         OptionError: for the first bad value.
     """
+    from harness import interpreters, places
     from impls import registry, specs
 
     try:
@@ -86,6 +110,7 @@ def parse(values: argparse.Namespace) -> dict[str, Any]:
         variants = [entry for entry in variants if entry.variant.headline]
     if variant_names is None and preset.as_written_only:
         variants = [entry for entry in variants if entry.variant.lane == "as-written"]
+    variants = interpreters.attach(variants, values.python)
     left_out = set() if variant_names is not None else left_out_cells(preset, variants)
     if values.csv is not None:
         _check_csv(values.csv)
@@ -94,7 +119,7 @@ def parse(values: argparse.Namespace) -> dict[str, Any]:
         "models": models,
         "variants": variants,
         "left_out": left_out,
-        **machine(values),
+        **machine(values, is_here=not any(places.is_elsewhere(entry) for entry in variants)),
         "seed": _whole(values.seed, "--seed", 0),
         "csv": values.csv,
     }
@@ -185,12 +210,22 @@ def _whole(text: str, option: str, least: int) -> int:
     return number
 
 
-def _device(name: str) -> str:
+def _device(name: str, is_here: bool) -> str:
+    """Return "cpu", "gpu", or one of several by its index: "gpu:1"; what there is elsewhere, a worker will find out."""
     from harness import environment
 
-    if name not in ("auto", "cpu", "gpu"):
-        raise OptionError(f"unknown device {name!r}; choose from auto, cpu, gpu")
-    has_gpu = bool(environment.gpus()) if name != "cpu" else False
-    if name == "gpu" and not has_gpu:
-        raise OptionError("--device gpu: nvidia-smi lists no GPU here; install its driver, or use --device cpu")
-    return "gpu" if has_gpu else "cpu"
+    kind, colon, index = name.partition(":")
+    if kind not in ("auto", "cpu", "gpu") or (colon and not (kind == "gpu" and index.isdecimal())):
+        raise OptionError(f"unknown device {name!r}; choose from auto, cpu, gpu, gpu:0, gpu:1 and so on")
+    if kind == "cpu" or (kind == "gpu" and not is_here):
+        return name
+    gpus = environment.visible_gpus()
+    if kind == "auto":
+        return "gpu" if gpus else "cpu"
+    if not gpus and "CUDA_VISIBLE_DEVICES" in os.environ and environment.gpus():
+        raise OptionError(f"--device {name}: CUDA_VISIBLE_DEVICES hides all GPUs; unset it, or use --device cpu")
+    if not gpus:
+        raise OptionError(f"--device {name}: nvidia-smi lists no GPU here; install its driver, or use --device cpu")
+    if colon and int(index) >= len(gpus):
+        raise OptionError(f"--device {name}: the last of the GPUs here is gpu:{len(gpus) - 1}")
+    return name

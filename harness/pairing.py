@@ -100,7 +100,7 @@ def at_sizes_of(old: Record, new: Record, models: Iterable[str]) -> Record:
     renamed = {}
     for model in models:
         if len(before[model]) > 1 or len(after[model]) > 1:
-            raise OptionError(f"{model} has several sizes in one run: compare runs of one other size each")
+            raise OptionError(f"{model} has several sizes in one run: compare runs that have one size of it each")
         ((size, batch_size, _),) = before[model]
         renamed[model] = {"size": size, "batch_size": batch_size}
     lists = ("groups", "cells")

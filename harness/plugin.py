@@ -16,7 +16,7 @@ from typing import Any, cast
 
 import pytest
 
-from harness import options, results, resume, summary
+from harness import options, places, results, resume, summary
 from harness.folders import InUseError, RunFolder
 from harness.lesson.runner import Lesson
 from harness.progress import Display
@@ -161,7 +161,8 @@ def _generate_costs(metafunc: pytest.Metafunc) -> None:
         off = pytest.param(None, None, marks=pytest.mark.skip("add --benchmark to time it"), id="off")
         metafunc.parametrize(("harness_cost", "side"), [off], indirect=["harness_cost"])
         return
-    entries = [e for e in run.variants if e.variant.headline and registry.offers(e, "bare_loop")]
+    headline = [entry for entry in run.variants if entry.variant.headline and not places.is_elsewhere(entry)]
+    entries = [entry for entry in headline if registry.offers(entry, "bare_loop")]
     params = []
     for entry in entries:
         mark = pytest.mark.benchmark(group=f"harness cost, {entry.name}", timer=CLOCK)
@@ -269,7 +270,7 @@ def against(request: pytest.FixtureRequest) -> Callable[[str, str, str], Any]:
 
     def measure(variant: str, model: str, loop: str) -> Any:
         entry = next((entry for entry in run.variants if entry.name == variant), None)
-        if entry is None or not registry.offers(entry, loop.partition(".")[0]):
+        if entry is None or places.is_elsewhere(entry) or not registry.offers(entry, loop.partition(".")[0]):
             pytest.skip(f"{variant} is not among the variants, or cannot run here")
         with _displayed(request.config, run):
             return run.against(variant, model, loop)

@@ -23,6 +23,7 @@ class Preset:
         mode_phases: of these phases latency, and the step time with resident batches, are taken as well.
         num_mode_rounds: rounds of each of the two.
         max_mode_s: time cap of these.
+        energy_window_s: on a GPU, how long a cell takes steps for its energy, in the same phases; 0 leaves it out.
         with_conventions: also read what the frameworks take for granted.
         min_ceiling_s: how long each operation that probes the machine is repeated; 0 leaves the ceilings out.
         with_warm_cache: also launch with a compile cache on disk that an earlier process has filled.
@@ -53,6 +54,7 @@ class Preset:
     mode_phases: tuple[str, ...] = ()
     num_mode_rounds: int = 6
     max_mode_s: float = 4.0
+    energy_window_s: float = 0.0
     min_ceiling_s: float = 0.1
     with_warm_cache: bool = False
     with_conventions: bool = True
@@ -116,6 +118,7 @@ PRESETS = {
             mode_phases=("train_step", "forward"),
             num_mode_rounds=12,
             max_mode_s=30,
+            energy_window_s=2,
             with_warm_cache=True,
             num_long_samples=4,
             num_pictures={"autoencoder": 4, "unet": 1},

@@ -15,7 +15,12 @@ class Display:
     """
 
     def __init__(self, file: TextIO | None = None) -> None:
-        self.console = Console(file=file or sys.stderr, highlight=False, soft_wrap=True)
+        file = file or sys.stderr
+        # A notebook is no terminal, whatever FORCE_COLOR says there: it has no cursor to move.
+        is_terminal = file.isatty()
+        self.console = Console(
+            file=file, highlight=False, soft_wrap=True, force_terminal=is_terminal, force_jupyter=False
+        )
         self._started = time.monotonic()
         self._expected_s = 0.0
         self._done_s = 0.0

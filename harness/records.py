@@ -140,6 +140,8 @@ def untimed_cell(problem: Problem, phase: str, entry: Entry, device: str, facts:
         "dispatch_s": None,
         "latency_s": None,
         "resident_step_time_s": None,
+        "activity": None,
+        "energy": None,
         "ratio": None,
         "ratio_low": None,
         "ratio_high": None,

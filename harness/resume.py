@@ -49,17 +49,17 @@ def adopt(values: argparse.Namespace, block: Mapping[str, Any]) -> None:
 
 
 def require_same(block: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
-    """Raise OptionError unless this is the machine, the code and the packages that the run had."""
+    """Raise OptionError unless this is the machine, the code, the interpreters and the packages that the run had."""
     for key, earlier in block["environment"].items():
         now = environment[key]
         if key in CHANGING or now == earlier:
             continue
-        if isinstance(now, dict):
+        while isinstance(now, dict) and isinstance(earlier, dict):
             key, earlier, now = next(
                 (name, earlier.get(name), now.get(name))
                 for name in sorted(earlier.keys() | now.keys())
                 if earlier.get(name) != now.get(name)
             )
         raise OptionError(
-            f"--resume: {key} was {earlier}, and is {now} now, which one run cannot have both; start a new one"
+            f"--resume: {key} was {earlier} and is {now} now; one run cannot mix them, so start a new one"
         )

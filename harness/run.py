@@ -10,14 +10,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 from harness import (
+    activity,
     bare_loop,
     ceilings,
     certify,
     conventions,
     divergence,
     doctor,
+    energy,
     environment,
+    interpreters,
     pictures,
+    places,
     programs,
     records,
     schedule,
@@ -44,6 +48,7 @@ LAUNCH_S = {"two_layer": 4.0, "autoencoder": 4.0, "recurrent": 4.0, "unet": 6.0}
 PROVE_S = {"two_layer": 1.0, "autoencoder": 1.5, "recurrent": 2.0, "unet": 5.0}
 
 CEILING_S = 2.0
+PROFILE_S = 3.0
 
 Net = tuple[str, str]
 """A model and the name of its size."""
@@ -67,6 +72,7 @@ class Cell:
         launches: the cold stages of each of its processes.
         warm_stages: seconds by phase, then by stage, of a launch that found its compile cache filled.
         ledger: by phase, what may have sped it up or slowed it down.
+        activities, energies: by phase, what a GPU did during its steps, and what they drew.
     """
 
     entry: Entry
@@ -79,6 +85,8 @@ class Cell:
     launches: list[Launch] = field(default_factory=list)
     warm_stages: dict[str, dict[str, float]] = field(default_factory=dict)
     ledger: dict[str, dict[str, str]] = field(default_factory=dict)
+    activities: dict[str, activity.Activity | None] = field(default_factory=dict)
+    energies: dict[str, energy.Energy] = field(default_factory=dict)
     stderr_tail: str = ""
 
     def fail(self, error: WorkerError, phase: str | None = None) -> None:
@@ -106,14 +114,14 @@ class Run:
 
     Args:
         preset: how much to do.
-        variants: to time; those that cannot run here appear in the result with their reason.
+        variants: to time, in the interpreters that they name; those that cannot run appear in the result with their
+            reason.
         num_threads: for every framework.
-        device: "cpu" or "gpu".
+        device: "cpu", "gpu" or "gpu:1".
         seed: of parameters, batches and the order of the rounds.
         command: what a person types to run it again.
         csv: sign-language MNIST file for the autoencoder instead of the digits.
         display: where progress goes.
-        pythons: interpreter per backend, where it is not this one.
         is_smoke_test: certify, and leave the timing out.
         left_out: (model, variant) that the preset has no time for.
         sweep: the size that varies from group to group.
@@ -132,7 +140,6 @@ class Run:
         command: str,
         csv: str | None = None,
         display: Display | None = None,
-        pythons: dict[str, str] | None = None,
         is_smoke_test: bool = False,
         left_out: Collection[tuple[str, str]] = (),
         sweep: Sweep | None = None,
@@ -147,16 +154,18 @@ class Run:
         self.command = command
         self.csv = csv
         self.display = display or Display()
-        self.pythons = pythons or {}
         self.is_smoke_test = is_smoke_test
         self.left_out = frozenset(left_out)
         self.sweep = sweep
         self.requested = dict(requested or {})
         self.started = datetime.now(UTC)
-        self.id = f"{self.started:%Y%m%dT%H%M%SZ}-{device}"
-        self.environment = environment.describe(num_threads)
-        self.findings = doctor.examine(num_threads, device)
+        self.id = f"{self.started:%Y%m%dT%H%M%SZ}-{environment.kind(device)}"
+        self.environment = environment.describe(num_threads, device)
+        self.environment["interpreters"] = interpreters.record(self.variants, num_threads, device)
+        self.findings = doctor.examine(num_threads, device, self.variants)
         self.warnings: list[str] = []
+        if afar := [entry.name for entry in self.variants if places.is_elsewhere(entry)]:
+            self.warn(f"{', '.join(afar)}: on another machine, so that ratios to variants on this one compare machines")
         if preset.shares_workers:
             self.warn(
                 "cold stages: this preset runs all nets in one process per variant, so the import is one for all "
@@ -180,7 +189,7 @@ class Run:
         self._shared = ExitStack()
         self._shared_workers: dict[str, Worker] = {}
         for model in self.models:
-            self.display.expect(self._expected_s(model) * (len(sweep.values) if sweep else 1))
+            self.display.expect(self.expected_s(model) * (len(sweep.values) if sweep else 1))
 
     def take_over(self, block: Mapping[str, Any]) -> None:
         """Go on with a run that stopped: keep what it says about the nets that it finished."""
@@ -319,7 +328,7 @@ class Run:
         if self.lesson is not None:
             self.lesson.close()
 
-    def _expected_s(self, model: str) -> float:
+    def expected_s(self, model: str) -> float:
         """Return about how long one net takes, for the progress display."""
         num_variants = len(self.variants)
         if self.is_smoke_test:
@@ -358,7 +367,7 @@ class Run:
         """Launch what has a compile cache on disk twice more: one process fills it, and the next finds it filled."""
         model = problem.spec.model
         for cell in cells:
-            if cell.status != "not timed" or not cell.entry.variant.cache_env:
+            if cell.status != "not timed" or not cell.entry.variant.cache_env or places.is_elsewhere(cell.entry):
                 continue
             self.display.stage(f"{model}: starting {cell.entry.name} with a filled compile cache", 2 * LAUNCH_S[model])
             with tempfile.TemporaryDirectory(prefix="likeforlike-cache-", ignore_cleanup_errors=True) as cache:
@@ -431,8 +440,7 @@ class Run:
         return worker
 
     def _worker(self, entry: Entry, cache: str | None = None) -> Worker:
-        python = {"python": self.pythons[entry.backend]} if entry.backend in self.pythons else {}
-        return Worker(entry, self.num_threads, self.device, cache=cache, **python)
+        return Worker(entry, self.num_threads, self.device, cache)
 
     def _prove_all(
         self,
@@ -596,6 +604,40 @@ class Run:
             if cell.is_running and cell.worker is not None
         }
         timing.resident = self._rounds(f"{model}: {phase}, batches resident", resident, cells, phase, few, timing)
+        if not self.interrupted and environment.kind(self.device) == "gpu":
+            self._profile(model, phase, cells)
+            self._measure_energy(model, phase, cells, timing)
+
+    def _profile(self, model: str, phase: str, cells: list[Cell]) -> None:
+        """Record what the GPU does during some steps of each cell, by its framework's profiler."""
+        for cell in cells:
+            if not cell.is_running or cell.worker is None:
+                continue
+            self.display.stage(f"{model}: kernels of {cell.entry.name}, {phase}", PROFILE_S)
+            try:
+                cell.activities[phase] = activity.measure(cell.worker, phase)
+            except WorkerError as error:  # the cell itself has been timed
+                self.warn(f"{model}: no kernels of {cell.entry.name}, {error.reason}")
+
+    def _measure_energy(self, model: str, phase: str, cells: list[Cell], timing: Timing) -> None:
+        """Let each cell in turn take steps on the GPU for a while, all others idle, and read what it draws."""
+        window_s = self.preset.energy_window_s
+        if not window_s:
+            return
+        try:
+            with energy.Gpu(environment.gpu_env(self.device)["CUDA_VISIBLE_DEVICES"]) as gpu:
+                for cell in cells:
+                    if not cell.is_running or cell.worker is None or places.is_elsewhere(cell.entry):
+                        continue
+                    name = cell.entry.name
+                    self.display.stage(f"{model}: energy of {name}, {phase}", window_s)
+                    num_iterations = timing.series(name)[0].num_iterations
+                    try:
+                        cell.energies[phase] = energy.measure(cell.worker, phase, num_iterations, gpu, window_s)
+                    except WorkerError as error:
+                        cell.fail(error, phase)
+        except energy.CounterError as error:
+            self.warn(f"no energy: {error}")
 
     def _rounds(
         self,
@@ -657,11 +699,13 @@ class Run:
             self.cells += found
 
     def _cell_record(self, problem: Problem, phase: str, cell: Cell, timing: Timing) -> dict[str, Any]:
-        record = records.untimed_cell(problem, phase, cell.entry, self.device, cell.facts)
+        record = records.untimed_cell(problem, phase, cell.entry, environment.kind(self.device), cell.facts)
         record |= {
             "explanation": cell.explanation,
             "ledger": cell.ledger.get(phase, {}),
             "warm_stages": cell.warm_stages.get(phase),
+            "activity": profiled.as_dict() if (profiled := cell.activities.get(phase)) else None,
+            "energy": cell.energies[phase].as_dict() if phase in cell.energies else None,
             "stderr_tail": cell.stderr_tail,
             **records.launch_record(cell.launches, phase),
         }
@@ -690,7 +734,7 @@ class Run:
                 "status": "running" if is_going_on else "interrupted" if self.interrupted else "complete",
                 "finished": [{"model": model, "size": size} for model, size in self.finished],
                 "preset": self.preset.name,
-                "device": self.device,
+                "device": environment.kind(self.device),
                 "num_threads": self.num_threads,
                 "seed": self.seed,
                 "command": self.command,

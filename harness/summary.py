@@ -65,7 +65,7 @@ def headline(block: dict[str, Any]) -> Iterator[str]:
                 yield f"  {cell['variant']:<22}{cell['status']}: {cell['reason']}"
     certificates = block["certificates"]
     failed = sum(not certificate["passed"] for certificate in certificates)
-    yield f"certificates: {len(certificates) - failed} passed, {failed} failed"
+    yield f"certificates: {len(certificates) - failed} quantities passed, {failed} failed"
     if block.get("lesson"):
         yield from _lesson(block["lesson"])
 

@@ -16,17 +16,18 @@ from harness.mutation import Verdict
 from harness.run import Cell
 from impls import registry, specs
 from impls.faults import FAULTS
+from impls.registry import Entry
 
 WIDTH = 118
 Checked = Mapping[tuple[str, str], Sequence[Cell]]
 """Cells by (model, optimizer)."""
 
 
-def print_cells() -> None:
+def print_cells(variants: Iterable[Entry]) -> None:
     """Print variants × models with the availability of each."""
     table = Table("variant", "mode", "lane", *specs.MODELS, box=SIMPLE)
     reasons = []
-    for entry in registry.find_variants():
+    for entry in variants:
         found = [registry.availability(model, entry) for model in specs.MODELS]
         reasons += [f"{entry.name}: {cell.reason}" for cell in found if cell.status == "not installed"][:1]
         name = f"{entry.name} *" if entry.variant.headline else entry.name

@@ -13,6 +13,7 @@ import importlib.abc
 import itertools
 import math
 import os
+import re
 import resource
 import signal
 import sys
@@ -30,6 +31,9 @@ PACKED = tuple[str, tuple[int, ...], bytes]
 
 
 MAX_TAKEN_BYTES = 2**22
+
+OUT_OF_MEMORY = re.compile("out.?of.?memory|resource.?exhausted|status_alloc_failed", re.IGNORECASE)
+"""In the name or text of every exception that the frameworks, and NVIDIA's libraries, raise for want of it."""
 
 
 def pack(array: np.ndarray) -> PACKED:
@@ -61,8 +65,17 @@ def serve(channel: Any, stderr_path: str, parent_pid: int) -> None:
             reply = {"value": getattr(worker, request["call"])(**request["arguments"])}
         except Exception as error:  # everything that a framework may raise becomes this cell's reason
             traceback.print_exc()
-            reply = {"error": f"{type(error).__name__}: {error}"}
+            reply = {"error": reason_of(error)}
         channel.send(reply)
+
+
+def reason_of(error: Exception) -> str:
+    """Say what was raised; where the device has no memory left, in the same words for all frameworks."""
+    text = f"{type(error).__name__}: {error}"
+    if OUT_OF_MEMORY.search(text):
+        first_line = text.partition("\n")[0]  # the others may list every buffer
+        return f"no memory left on the device; take a smaller batch (--sweep batch=1) or fewer --variants: {first_line}"
+    return text
 
 
 def die_with(parent_pid: int) -> None:
@@ -342,7 +355,7 @@ class Worker:
         `waits`, every call does. The garbage collector is off inside.
         """
         calls, synchronize = self.opened[key].calls[phase], self.opened[key].program.synchronize
-        block = list(itertools.islice(itertools.cycle(calls.arguments), num_iterations // calls.num_steps))
+        block = _block(calls, num_iterations)
         run = _take_in_turn if waits else _take_all
         samples = []
         gc.disable()
@@ -362,6 +375,35 @@ class Worker:
         finally:
             gc.enable()
         return samples
+
+    def sustain(self, key: str, phase: str, num_iterations: int, min_s: float) -> tuple[int, float]:
+        """Take blocks of steps for `min_s` or longer; returns the number of steps, and seconds."""
+        calls, synchronize = self.opened[key].calls[phase], self.opened[key].program.synchronize
+        block = _block(calls, num_iterations)
+        num_blocks, seconds, start = 0, 0.0, time.perf_counter()
+        while seconds < min_s:
+            _take_all(calls.function, block, synchronize)
+            synchronize()
+            num_blocks += 1
+            seconds = time.perf_counter() - start
+        return num_blocks * len(block) * calls.num_steps, seconds
+
+    def kernels(self, key: str, phase: str, num_calls: int) -> tuple[list[tuple[str, float, float]], int]:
+        """Return (name, start, end) in seconds of what ran on the device during some calls, and the number of steps."""
+        from impls import registry
+
+        backend = registry.provider(self.entry, "profiler")
+        calls, synchronize = self.opened[key].calls[phase], self.opened[key].program.synchronize
+        num_steps = num_calls * calls.num_steps
+        block = _block(calls, num_steps)
+
+        def run() -> None:
+            _take_all(calls.function, block, synchronize)
+            synchronize()
+
+        run()
+        profiler = importlib.import_module(f"impls.{backend}.profiler") if backend else None
+        return (profiler.kernels(run) if profiler else []), num_steps
 
     def ledger(self, key: str, phase: str) -> dict[str, str]:
         """Return what may speed a phase up or slow it down: of the process, and of the program."""
@@ -437,6 +479,11 @@ def _training_calls(program: Any, batches: list[Any], num_steps: int) -> Calls:
     in_order = itertools.islice(itertools.cycle(batches), math.lcm(len(batches), num_steps))
     stacks = [program.stack(list(group)) for group in zip(*[in_order] * num_steps, strict=True)]
     return Calls("train_steps", program.train_steps, stacks, num_steps)
+
+
+def _block(calls: Calls, num_iterations: int) -> list[Any]:
+    """Return the arguments of so many steps, in turn."""
+    return list(itertools.islice(itertools.cycle(calls.arguments), num_iterations // calls.num_steps))
 
 
 def _take_all(function: Callable[[Any], Any], arguments: list[Any], _: Callable[[], None]) -> None:

@@ -2,19 +2,17 @@
 
 import contextlib
 import ctypes
-import os
 import signal
 import sys
-import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
 import execnet
-import psutil
+from execnet.gateway_bootstrap import HostNotFound
 
-from harness import environment
+from harness import environment, places
 from impls.registry import Entry
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -61,25 +59,25 @@ class WorkerError(Exception):
 class Worker:
     """A process of its own for one variant. Use it as a context manager: it never outlives the block.
 
-    After `start`, `facts` holds what the runtime reported: device, versions, flags, `import_s`. `cache` is the folder
-    of the framework's compile cache, which is off without it.
+    After `start`, `facts` holds what the runtime reported: device, versions, flags, `import_s`. `device` is "cpu",
+    "gpu" or "gpu:1". `cache` is the folder of the framework's compile cache, which is off without it.
     """
 
-    def __init__(
-        self, entry: Entry, num_threads: int, device: str, python: str = sys.executable, cache: str | None = None
-    ) -> None:
+    def __init__(self, entry: Entry, num_threads: int, device: str, cache: str | None = None) -> None:
         self.entry = entry
         self.cache = cache
         self.num_threads = num_threads
-        self.device = device
-        self.python = python
+        self.device = environment.kind(device)
+        self._settings = {"num_threads": num_threads, "device": device}
+        self.place = places.of(entry)
+        self.python = sys.executable if entry.interpreter is None else entry.interpreter.python
         self.pid: int | None = None
         self.facts: dict[str, Any] = {}
 
     def __enter__(self) -> Self:
-        # Removed with its content here, in the parent: a worker that is killed cleans nothing up.
-        self._folder = tempfile.TemporaryDirectory(prefix="likeforlike-worker-", ignore_cleanup_errors=True)
-        self._stderr = Path(self._folder.name) / "stderr"
+        # Removed with its content by the parent: a worker that is killed cleans nothing up.
+        self._folder: str = self._ask("make_folder")
+        self._stderr = f"{self._folder}/stderr"
         self._group = execnet.Group()
         return self
 
@@ -88,7 +86,8 @@ class Worker:
     ) -> None:
         self.kill()
         self._group.terminate(timeout=1)
-        self._folder.cleanup()
+        with contextlib.suppress(ConnectionError):  # what holds the folder of a lost machine removes it there
+            self.place.ask("remove", folder=self._folder)
 
     def start(self, timeout_s: float = 120) -> dict[str, Any]:
         """Start the process and import the framework.
@@ -97,13 +96,12 @@ class Worker:
             WorkerError: the process ended, hung or raised, or a second framework was found in it.
         """
         try:
-            gateway = self._group.makegateway(f"popen//python={self.python}")
-        except OSError as error:
-            raise self._error("failed", f"cannot start {self.python}: {error.strerror}") from error
-        source = BOOTSTRAP.format(root=str(ROOT), stderr=str(self._stderr), parent=os.getpid())
-        self._channel = gateway.remote_exec(source)
+            gateway = self._group.makegateway(self.place.gateway(self.python))
+            source = BOOTSTRAP.format(root=self.place.root, stderr=self._stderr, parent=self.place.parent)
+            self._channel = gateway.remote_exec(source)
+        except (OSError, HostNotFound) as error:
+            raise self._error("failed", f"cannot start {self.python}: {error}") from error
         self.pid = self._receive("start", timeout_s)["pid"]
-        cpus = environment.choose_cpus(self.num_threads)
         self.facts = self.call(
             "start",
             timeout_s,
@@ -111,10 +109,9 @@ class Worker:
             variant=self.entry.name,
             num_threads=self.num_threads,
             device=self.device,
-            cpus=cpus,
-            env=environment.worker_env(self.num_threads),
-            scratch=self._folder.name,
+            scratch=self._folder,
             cache=self.cache,
+            **self._ask("settings", **self._settings),
         )
         if self.facts["foreign"]:
             raise self._error("failed", f"other frameworks were imported as well: {', '.join(self.facts['foreign'])}")
@@ -160,22 +157,21 @@ class Worker:
 
     def kill(self) -> None:
         """End the process and its children at once."""
-        if self.pid is None:
-            return
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process = psutil.Process(self.pid)
-            for child in process.children(recursive=True):
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    child.kill()
-            process.kill()
+        if self.pid is not None:
+            with contextlib.suppress(ConnectionError):  # then it ends with the connection
+                self.place.ask("kill", pid=self.pid)
 
-    def stderr_tail(self, num_characters: int = 4000) -> str:
+    def stderr_tail(self, num_bytes: int = 4000) -> str:
         """Return the end of what the worker wrote to standard error, so far."""
-        with contextlib.suppress(OSError), self._stderr.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - num_characters))
-            return file.read().decode(errors="replace")
+        with contextlib.suppress(ConnectionError):  # it is lost with the machine
+            return self.place.ask("tail", path=self._stderr, num_bytes=num_bytes)
         return ""
+
+    def _ask(self, task: str, **arguments: Any) -> Any:
+        try:
+            return self.place.ask(task, **arguments)
+        except ConnectionError as error:
+            raise WorkerError("crashed", str(error), "") from error
 
     def _exit_words(self) -> str:
         """Say how the process ended."""

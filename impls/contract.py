@@ -72,7 +72,10 @@ class Implementation(Protocol):
         """Return (loss, gradients) without updating anything."""
 
     def train_step(self, net: Any, batch: Any) -> Any:
-        """Update parameters, slots and statistics once; return the loss from before the update."""
+        """Update parameters, slots and statistics once; return the loss from before the update.
+
+        Where nets are values, that do not change, return (the next net, the loss).
+        """
 
 
 class Program(Protocol):

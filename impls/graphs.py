@@ -1,7 +1,8 @@
 """A graph as a framework made it, in a form that can be drawn. `impls/<backend>/experiments/graphs.py` makes these."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -47,3 +48,14 @@ CHAIN = "chain of 20 operations"
 def as_lines(nodes: list[Node]) -> str:
     """Return a line per node: its name, its operation, and what it reads."""
     return "\n".join(f"{node.id} = {node.op}({', '.join(node.inputs)})" for node in nodes)
+
+
+def of_graph_def(subject: str, artefact: str, stage: Literal["before", "after"], nodes: Iterable[Any]) -> Graph:
+    """Return a part of a GraphDef; the text is a line per node, where a GraphDef's own has ten."""
+    kept = [Node(node.name, node.op, node.name.split("/")[-1], inputs_of(node)) for node in nodes]
+    return Graph(subject, artefact, stage, kept, as_lines(kept))
+
+
+def inputs_of(node: Any) -> tuple[str, ...]:
+    """Return the names of nodes: of "^name:1", which is the second output, waited for and not read, "name"."""
+    return tuple(dict.fromkeys(name.removeprefix("^").split(":")[0] for name in node.input))

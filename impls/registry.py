@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import impls
 from impls import specs
@@ -20,13 +20,25 @@ from impls.contract import Backend, Variant
 Status = Literal["available", "not installed", "not implemented", "broken"]
 
 
+class Interpreter(Protocol):
+    """A Python other than this process's (`harness.interpreters`)."""
+
+    @property
+    def python(self) -> str:
+        """The path of its program."""
+
+    def has(self, module: str) -> bool:
+        """Tell whether a top-level module is installed there."""
+
+
 @dataclass(frozen=True)
 class Entry:
-    """A variant together with the backend that it belongs to."""
+    """A variant together with the backend that it belongs to, and the Python that it runs in."""
 
     backend: str  # the folder's name under impls/
     title: str
     variant: Variant
+    interpreter: Interpreter | None = None  # None: this process's
 
     @property
     def name(self) -> str:
@@ -95,9 +107,8 @@ def availability(model: str, entry: Entry) -> Availability:
         return Availability("not implemented", f"there is no impls/{entry.backend}/{model}.py")
     missing = missing_modules(entry)
     if missing:
-        return Availability(
-            "not installed", f"{', '.join(missing)} cannot be imported; pip install {' '.join(missing)}"
-        )
+        reason = f"{', '.join(missing)} cannot be imported; {pip(entry)} install {' '.join(missing)}"
+        return Availability("not installed", reason)
     return Availability("available")
 
 
@@ -106,14 +117,28 @@ def offers(entry: Entry, module: str) -> bool:
     return has_file(entry.backend, module) and not missing_modules(entry)
 
 
+def provider(entry: Entry, module: str) -> str | None:
+    """Return the backend whose file `module` serves a variant: its own, or that whose framework it computes with."""
+    computing = [
+        other.backend for other in variants().values() if set(other.variant.requires[:1]) & set(entry.variant.requires)
+    ]
+    return next((backend for backend in (entry.backend, *computing) if has_file(backend, module)), None)
+
+
 def has_file(backend: str, module: str) -> bool:
     """Tell whether a backend has this file; `module` is its path in the folder, without the ending."""
     return (Path(impls.__path__[0]) / backend / f"{module}.py").exists()
 
 
 def missing_modules(entry: Entry) -> list[str]:
-    """Return the modules that a variant requires and that are not installed."""
-    return [module for module in entry.variant.requires if not is_installed(module)]
+    """Return the modules that a variant requires and that are not installed where it runs."""
+    has = is_installed if entry.interpreter is None else entry.interpreter.has
+    return [module for module in entry.variant.requires if not has(module)]
+
+
+def pip(entry: Entry) -> str:
+    """Return what to type for the pip of the Python that a variant runs in."""
+    return "pip" if entry.interpreter is None else f"{entry.interpreter.python} -m pip"
 
 
 def is_installed(module: str) -> bool:

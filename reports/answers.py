@@ -65,8 +65,7 @@ def _not_apart(comparison: Comparison, cells: list[Cell]) -> list[Markup]:
     if same:
         told.append(Markup("Between {} and {} no difference is shown.").format(names(same), baseline))
     if wide:
-        form = "Against {} the interval of {} is too wide to say."
-        told.append(Markup(form).format(baseline, names(wide)))
+        told.append(Markup("This run cannot tell {} from {}.").format(names(wide), baseline))
     return told
 
 

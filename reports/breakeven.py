@@ -85,7 +85,7 @@ def tables(section: Section) -> list[dict[str, Any]]:
         rows = [_headline_row(comparison, one, two) for one, two in itertools.combinations(headline, 2)]
         named = {frozenset((row["early"], row["late"])) for row in rows}
         others = [
-            _row(cells[pair["early"]], cells[pair["late"]], pair)
+            _row(comparison, cells[pair["early"]], cells[pair["late"]], pair)
             for pair in _pairs(comparison)
             if {pair["early"], pair["late"]} <= cells.keys() and frozenset((pair["early"], pair["late"])) not in named
         ]
@@ -101,22 +101,24 @@ def _headline_row(comparison: Comparison, one: Cell, two: Cell) -> dict[str, Any
     for pair in _pairs(comparison):
         if {pair["early"], pair["late"]} == {one["variant"], two["variant"]}:
             early, late = (one, two) if pair["early"] == one["variant"] else (two, one)
-            return _row(early, late, pair)
+            return _row(comparison, early, late, pair)
     early, late = sorted((one, two), key=lambda cell: seconds(cell, 1))
     has_intervals = comparison.ratio(one) is not None and comparison.ratio(two) is not None
-    return _row(early, late, {"num_steps": None, "low": None, "high": None} if has_intervals else None)
+    return _row(comparison, early, late, {"num_steps": None, "low": None, "high": None} if has_intervals else None)
 
 
-def _row(early: Cell, late: Cell, pair: dict[str, Any] | None) -> dict[str, Any]:
+def _row(comparison: Comparison, early: Cell, late: Cell, pair: dict[str, Any] | None) -> dict[str, Any]:
+    """Return a row; neither that a variant overtakes nor that it never does is certain within the run's noise."""
     later_s = max(0.0, seconds(late, 1) - seconds(early, 1))
     row = {"early": early["variant"], "late": late["variant"], "later": numbers.time_text(later_s), "interval": ""}
     if pair is None:
         return row | {"step": "not known", "is_certain": False}
+    is_shown = comparison.is_apart(*sorted((early, late), key=lambda cell: cell["step_time_s"]))
     if pair["low"] is None:
-        return row | {"step": "never", "is_certain": False}
+        return row | {"step": "never" if is_shown else "none shown", "is_certain": False}
     step = "never, by the medians" if pair["num_steps"] is None else _steps(pair["num_steps"], round)
     low = _steps(pair["low"], math.floor)
-    if pair["high"] is None:
+    if pair["high"] is None or not is_shown:
         return row | {"step": step, "interval": f"{low} or later, perhaps never", "is_certain": False}
     high = _steps(pair["high"], math.ceil)
     return row | {"step": step, "interval": f"{low} to {high}", "is_certain": True}

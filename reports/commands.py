@@ -32,7 +32,7 @@ def _command(words: list[str], run: Run, only: dict[str, Iterable[str]], more: I
     chosen = {"preset": run["preset"]}
     for name, values in only.items():
         chosen[name] = ",".join(values) or options.get(name)
-    kept = {name: options.get(name) for name in ("threads", "device", "seed", *more)}
+    kept = {name: options.get(name) for name in ("threads", "device", "seed", "python", *more)}
     return _joined(words, chosen | {name: value for name, value in kept.items() if LEFT_TO_DEFAULT.get(name) != value})
 
 

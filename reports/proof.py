@@ -99,7 +99,7 @@ def _drift(lines: dict[str, list[Line]], certificates: list[Certificate]) -> Mar
     peak = _peak(lines["float32"], certificates, "float32")
     if last and peak:
         steps, off = numbers.count_text(last.steps[-1], "training step"), numbers.multiple_text(last.values[0][-1])
-        form = "After {} in float32 the worst certified variant, {}, is off by {} times the reference’s own rounding"
+        form = "After {} in float32 the worst certified variant, {}, is off by {} times the reference’s own error"
         told += Markup(form).format(steps, code(last.variant), off)
         if peak["step"] != last.steps[-1]:
             most = numbers.multiple_text(FLOAT32_FACTOR * _share(peak))

@@ -130,10 +130,11 @@ class Comparison:
         found = [(ratio[0], cell) for cell in cells if (ratio := self.ratio(cell)) is not None]
         ranked = [cell for _, cell in sorted(found, key=lambda pair: pair[0])]
         return [
-            cell for place, cell in enumerate(ranked) if not any(self._is_apart(best, cell) for best in ranked[:place])
+            cell for place, cell in enumerate(ranked) if not any(self.is_apart(best, cell) for best in ranked[:place])
         ]
 
-    def _is_apart(self, best: Cell, rival: Cell) -> bool:
+    def is_apart(self, best: Cell, rival: Cell) -> bool:
+        """Tell whether `best`, which has the smaller ratio, was shown to be faster than `rival`."""
         if self.baseline in (best, rival):
             return self.claim(rival if best is self.baseline else best) in ("faster", "slower")
         best_ratio, rival_ratio = self.ratio(best), self.ratio(rival)

@@ -40,6 +40,11 @@ KINDS = {
     ),
 }
 
+PICTURED = {
+    "autoencoder": "from digits that it was not trained on",
+    "unet": "from the photograph that it was trained on",
+}
+
 
 def code(name: str) -> Markup:
     """Return a name as code, escaped."""
@@ -175,7 +180,8 @@ def missing(document: Document) -> list[Markup]:
 def picture_told(picture: dict) -> Markup:
     """Say whose net made a picture, after how much training, and how good it is."""
     steps = numbers.count_text(picture["num_steps"], "training step")
-    text = Markup("Made by {} after {}.").format(code(picture["variant"]), steps)
+    source = f", {PICTURED[picture['model']]}" if picture["model"] in PICTURED else ""
+    text = Markup("Made by {} after {}{}.").format(code(picture["variant"]), steps, source)
     metrics = dict(picture["metrics"])
     before, after = metrics.pop("psnr_noisy_db", None), metrics.pop("psnr_denoised_db", None)
     if before is not None and after is not None:

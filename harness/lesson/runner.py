@@ -34,7 +34,9 @@ class Lesson:
     """
 
     def __init__(self, variants: Iterable[Entry], make_worker: Callable[[Entry], Worker], display: Display) -> None:
-        self.hosts = [host(backend) for backend in dict.fromkeys(entry.backend for entry in variants)]
+        self.variants = list(variants)
+        backends = dict.fromkeys(entry.backend for entry in self.variants)
+        self.hosts = [host(backend, self.variants) for backend in backends]
         self.make_worker = make_worker
         self.display = display
         self.audit: list[dict[str, Any]] = []
@@ -90,7 +92,7 @@ class Lesson:
                     "explanation": finding.explanation,
                     "source": sources.function(LECTURE / f"{printed.file}.py", "train"),
                 }
-                for printed, finding in zip(audit.PROGRAMS, audit.audit().findings, strict=True)
+                for printed, finding in zip(audit.PROGRAMS, audit.audit(self.variants).findings, strict=True)
             ]
         return self.audit
 
@@ -166,9 +168,13 @@ class Lesson:
         self.measurements.append(measurement)
 
 
-def host(backend: str) -> Entry:
-    """Return the variant in whose processes a backend's experiments run: the headline's, or the first installed."""
-    entries = [entry for entry in registry.variants().values() if entry.backend == backend]
+def host(backend: str, chosen: Iterable[Entry] = ()) -> Entry:
+    """Return the variant in whose processes a backend's experiments run: the headline's, or the first installed.
+
+    Those `chosen` for the run have the interpreters that were chosen for them.
+    """
+    known = registry.variants() | {entry.name: entry for entry in chosen}
+    entries = [entry for entry in known.values() if entry.backend == backend]
     return next((entry for entry in entries if not registry.missing_modules(entry)), entries[0])
 
 

@@ -25,8 +25,8 @@ class Autoencoder(nn.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         """Denoise x (N, pixels)."""
         h = nn.relu(nn.Dense(self.hidden, name="encoder1")(x))  # (N, hidden)
-        h = nn.relu(nn.Dense(self.code, name="encoder2")(h))  # (N, code)
-        h = nn.relu(nn.Dense(self.hidden, name="decoder1")(h))  # (N, hidden)
+        z = nn.relu(nn.Dense(self.code, name="encoder2")(h))  # (N, code)
+        h = nn.relu(nn.Dense(self.hidden, name="decoder1")(z))  # (N, hidden)
         return nn.sigmoid(nn.Dense(self.pixels, name="decoder2")(h))  # (N, pixels)
 
 

@@ -37,10 +37,11 @@ def of_eager() -> dict[str, str]:
 
 def of_process(dtype: np.dtype) -> dict[str, str]:
     """Return the entries that JAX's configuration decides."""
+    products = jax.config.jax_default_matmul_precision
     return {
         "synchronisation": "once per block; calls return before they have finished",
-        "caches": jax.config.jax_compilation_cache_dir or "none on disk",
-        "precision": f"{dtype}; products {jax.config.jax_default_matmul_precision}",
+        "caches": jax.config.jax_compilation_cache_dir or "none",
+        "precision": f"{dtype}; {'no TF32' if products == 'highest' else f'products {products}'}",
     }
 
 

@@ -141,7 +141,7 @@ def freshly_traced(planting: Planting) -> Planting:
     return both(planting, lambda: patch.dict(runtime.TRANSFORMS, compiled=jit))
 
 
-def edited(tree: Any, name: str, change: Callable[..., Any], *others: Any) -> Any:
+def with_tensor(tree: Any, name: str, change: Callable[..., Any], *others: Any) -> Any:
     """Return `tree` with `change` applied to the tensor called `name` (and to what `others` have in that place)."""
 
     def edit(path: Any, *leaves: Any) -> Any:
@@ -230,7 +230,7 @@ def doubled_gradient(model: str, name: str) -> Planting:
 
     def gradients(original: Any, state: Any, batch: Arrays) -> Any:
         value, grads = original(state, batch)
-        return value, edited(grads, name, lambda grad: 2 * grad)
+        return value, with_tensor(grads, name, lambda grad: 2 * grad)
 
     return wrapped(MODULES[model], "gradients", gradients)
 
@@ -239,7 +239,7 @@ def frozen(model: str, name: str) -> Planting:
     """Keep the parameter called `name` as it was."""
     return stepping(
         model,
-        lambda old, new: replace(new, params=edited(new.params, name, lambda _, old_param: old_param, old.params)),
+        lambda old, new: replace(new, params=with_tensor(new.params, name, lambda _, old_param: old_param, old.params)),
     )
 
 

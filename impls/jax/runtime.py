@@ -12,6 +12,7 @@ import numpy as np
 
 from impls.arrays import aligned
 from impls.contract import Arrays, Variant
+from impls.cuda import plugin_version, why_no_gpu
 from impls.jax import ledger
 from impls.specs import ModelSpec, TensorSpec
 
@@ -54,7 +55,7 @@ def configure(variant: Variant, num_threads: int, device: str) -> dict[str, Any]
         Plain facts: device, device_name, versions, flags.
 
     Raises:
-        RuntimeError: `device` is "gpu" and JAX sees none.
+        RuntimeError: `device` is "gpu" and JAX sees none; the message says why.
     """
     os.environ["PJRT_NPROC"] = str(num_threads)
     jax.config.update("jax_default_matmul_precision", "highest")  # no TF32
@@ -62,7 +63,7 @@ def configure(variant: Variant, num_threads: int, device: str) -> dict[str, Any]
     if device == "cpu":
         jax.config.update("jax_platforms", "cpu")
     elif jax.default_backend() != "gpu":
-        raise RuntimeError("JAX sees no GPU: install jax[cuda13] on a machine with an NVIDIA GPU, or use --device cpu")
+        raise RuntimeError(why_no_gpu(f"JAX {jax.__version__}", plugin_version("jax_cuda{}_plugin"), "jax[cuda13]"))
     flags = {
         "variant": variant.name,
         "PJRT_NPROC": os.environ["PJRT_NPROC"],
@@ -70,11 +71,14 @@ def configure(variant: Variant, num_threads: int, device: str) -> dict[str, Any]
         "jax_default_matmul_precision": jax.config.jax_default_matmul_precision,
         "jax_enable_x64": jax.config.jax_enable_x64,
         "jax_compilation_cache_dir": jax.config.jax_compilation_cache_dir,
+        "XLA_PYTHON_CLIENT_PREALLOCATE": os.environ.get("XLA_PYTHON_CLIENT_PREALLOCATE", ""),
     }
     packages = ("jax", "jaxlib", "flax", "optax", "numpy")
+    # Placed, not computed: compiling anything here would warm up what the stages `trace` and `compile` show cold.
+    (placed_on,) = jax.device_put(np.zeros(1, np.float32)).devices()
     return {
-        "device": device,
-        "device_name": jax.devices()[0].device_kind,
+        "device": placed_on.platform,
+        "device_name": placed_on.device_kind,
         "versions": {package: importlib.metadata.version(package) for package in packages},
         "flags": flags,
     }

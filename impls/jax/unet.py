@@ -73,7 +73,9 @@ class UNet(nn.Module):
 
 def batch_norm(train: bool, name: str) -> nn.BatchNorm:
     """Normalise with the batch's statistics in train mode, with the running ones else."""
-    return nn.BatchNorm(not train, momentum=1 - BATCH_NORM_MOMENTUM, epsilon=BATCH_NORM_EPS, name=name)
+    return nn.BatchNorm(
+        use_running_average=not train, momentum=1 - BATCH_NORM_MOMENTUM, epsilon=BATCH_NORM_EPS, name=name
+    )
 
 
 def center_crop(x: jax.Array, shape: tuple[int, ...]) -> jax.Array:

@@ -17,7 +17,7 @@ BACKEND = Backend(
             mode="compiled",
             requires=("keras", "jax"),
             slow_models=("unet",),
-            env=(("KERAS_BACKEND", "jax"),),
+            env=(("KERAS_BACKEND", "jax"), ("XLA_PYTHON_CLIENT_PREALLOCATE", "false")),
             cache_env=(
                 ("JAX_COMPILATION_CACHE_DIR", "{cache}"),
                 ("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0"),

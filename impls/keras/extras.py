@@ -140,7 +140,7 @@ if keras.backend.backend() == "tensorflow":
         def function(batch):
             with keras.StatelessScope(), tf.GradientTape() as tape:
                 value = loss(net, batch)
-            return value, tape.gradient(value, [variable.value for variable in net.trainable_variables])
+            return value, tape.gradient(value, net.trainable_variables)
 
         return function
 

@@ -27,7 +27,7 @@ def donation(value: Any) -> str:
     JAX deletes what is donated. TensorFlow and torch have variables, whose memory is overwritten.
     """
     if _BACKEND != "jax":
-        return "none; variables are updated in place"
+        return "none; parameters are updated in place"
     return "the net's state" if value.is_deleted() else "none"
 
 

@@ -12,10 +12,11 @@ import numpy as np
 
 from impls.arrays import aligned
 from impls.contract import Arrays, Variant
+from impls.cuda import plugin_version, why_no_gpu
 from impls.keras import ledger
 from impls.keras.extras import canonical_name, from_canonical, layer_outputs, to_canonical
 from impls.keras.optimizers import SLOTS
-from impls.specs import TRAINING_INPUTS, ModelSpec
+from impls.specs import PHASES, TRAINING_INPUTS, ModelSpec
 
 _BACKEND = keras.backend.backend()
 if _BACKEND == "tensorflow":
@@ -27,8 +28,6 @@ else:
 
 Batch = dict[str, Any]
 """Arrays of the host, or where `Program.place` put them: tensors of the backend."""
-
-PHASES = ("forward", "train_step")
 
 _device = "cpu"
 _device_scope = contextlib.ExitStack()  # left open: the device is the process's
@@ -65,7 +64,16 @@ def configure(variant: Variant, num_threads: int, device: str) -> dict[str, Any]
         "image_data_format": keras.config.image_data_format(),
         "float64": _float64_note(),
     }
+    if device == "gpu":
+        device = _device_of(keras.ops.convert_to_tensor(np.zeros(1, np.float32)))
     return {"device": device, "device_name": device_name, "versions": versions, "flags": flags}
+
+
+def _device_of(tensor: Any) -> str:
+    """Return where the backend has put a tensor; it is placed and not computed, since JAX would compile for that."""
+    if _BACKEND == "jax":
+        return next(iter(tensor.devices())).platform
+    return "gpu" if "gpu" in str(tensor.device).lower() or "cuda" in str(tensor.device) else "cpu"
 
 
 def peak_device_memory_bytes() -> int | None:
@@ -90,11 +98,11 @@ def _float64_note() -> str:
 def _configure_tensorflow(num_threads: int, device: str) -> tuple[str, dict[str, Any]]:
     gpus = tf.config.list_physical_devices("GPU")
     if device == "gpu" and not gpus:
-        raise RuntimeError(
-            f"TensorFlow {tf.__version__} sees no GPU: use --device cpu, or install tensorflow[and-cuda]"
-        )
-    if device == "cpu":
-        tf.config.set_visible_devices([], "GPU")
+        built_for = tf.sysconfig.get_build_info().get("cuda_version")
+        raise RuntimeError(why_no_gpu(f"TensorFlow {tf.__version__}", built_for, "tensorflow[and-cuda]"))
+    tf.config.set_visible_devices(gpus[:1] if device == "gpu" else [], "GPU")
+    if device == "gpu":
+        tf.config.experimental.set_memory_growth(gpus[0], True)  # it would take the whole GPU
     tf.config.threading.set_intra_op_parallelism_threads(num_threads)
     tf.config.threading.set_inter_op_parallelism_threads(num_threads)
     tf.config.experimental.enable_tensor_float_32_execution(False)
@@ -116,18 +124,19 @@ def _configure_jax(num_threads: int, device: str) -> tuple[str, dict[str, Any]]:
     if device == "cpu":
         jax.config.update("jax_platforms", "cpu")
     elif jax.default_backend() != "gpu":
-        raise RuntimeError(f"JAX {jax.__version__} sees no GPU: use --device cpu, or install jax[cuda13]")
+        raise RuntimeError(why_no_gpu(f"JAX {jax.__version__}", plugin_version("jax_cuda{}_plugin"), "jax[cuda13]"))
     flags = {
         "PJRT_NPROC": os.environ["PJRT_NPROC"],
         "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""),
         "jax_default_matmul_precision": jax.config.jax_default_matmul_precision,
+        "XLA_PYTHON_CLIENT_PREALLOCATE": os.environ.get("XLA_PYTHON_CLIENT_PREALLOCATE", ""),
     }
     return (jax.devices()[0].device_kind if device == "gpu" else _processor()), flags
 
 
 def _configure_torch(num_threads: int, device: str) -> tuple[str, dict[str, Any]]:
     if device == "gpu" and not torch.cuda.is_available():
-        raise RuntimeError(f"torch {torch.__version__} sees no GPU: use --device cpu, or install a CUDA wheel")
+        raise RuntimeError(why_no_gpu(f"torch {torch.__version__}", torch.version.cuda, "a CUDA wheel of torch"))
     _device_scope.enter_context(keras.device("gpu" if device == "gpu" else "cpu"))
     torch.set_num_threads(num_threads)
     torch.set_num_interop_threads(1)

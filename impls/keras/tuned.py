@@ -42,7 +42,7 @@ def train_on_batch(net: keras.Model, x: Any, y: tf.Tensor) -> tf.Tensor:
     """Update parameters, slots and statistics once; return the loss from before."""
     with tf.GradientTape() as tape:
         loss = net.compute_loss(y=y, y_pred=net(x, training=True))
-    net.optimizer.apply(tape.gradient(loss, [variable.value for variable in net.trainable_variables]))
+    net.optimizer.apply(tape.gradient(loss, net.trainable_variables))
     return loss
 
 

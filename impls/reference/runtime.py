@@ -76,8 +76,8 @@ class Program:
         blas = {library["internal_api"] for library in threadpool_info() if library["user_api"] == "blas"}
         return {
             "layout": "canonical: NCHW, OIHW, (in, out); C order",
-            "donation": "none; parameters updated in place",
-            "synchronisation": "none needed: a call returns when it has finished",
+            "donation": "none; parameters are updated in place",
+            "synchronisation": "none needed: calls wait",
             "compiler": f"none; products by {', '.join(sorted(blas)) or 'NumPy itself'}",
             "caches": "none",
             "precision": str(self._dtype),

@@ -37,8 +37,8 @@ def dense(net: Net, layer: str, x: tf.Tensor) -> tf.Tensor:
 def forward(net: Net, batch: Batch) -> tf.Tensor:
     """Predict clean images (N, pixels) from noisy ones."""
     h = tf.nn.relu(dense(net, "encoder1", batch["x"]))  # (N, hidden)
-    h = tf.nn.relu(dense(net, "encoder2", h))  # (N, code)
-    h = tf.nn.relu(dense(net, "decoder1", h))  # (N, hidden)
+    z = tf.nn.relu(dense(net, "encoder2", h))  # (N, code)
+    h = tf.nn.relu(dense(net, "decoder1", z))  # (N, hidden)
     return tf.nn.sigmoid(dense(net, "decoder2", h))  # (N, pixels)
 
 

@@ -28,7 +28,7 @@ def of_tf_function(function: Any, batch: Batch) -> dict[str, str]:
     """
     traced = function.get_concrete_function(batch)
     types = [operation.type for operation in traced.graph.get_operations()]
-    is_compiled = traced.function_def.attr["_XlaMustCompile"].b  # else calling it raises
+    is_compiled = traced.function_def.attr["_XlaMustCompile"].b  # what XLA cannot compile raises, and is not run
     compiler = "XLA" if is_compiled else "none; Grappler"
     cache_on_disk = "persistent_cache_directory" in os.environ.get("TF_XLA_FLAGS", "")
     return {
@@ -43,7 +43,7 @@ def of_eager() -> dict[str, str]:
     """Return the entries of functions that Python runs line by line: there is no graph to read."""
     return {
         "layout": "NHWC, kernels HWIO",
-        "donation": "none; variables are updated in place",
+        "donation": "none; parameters are updated in place",
         "compiler": "none; eager",
         "caches": "none",
     }
@@ -64,8 +64,8 @@ def _layout(graph: Any) -> str:
 
 def _donation(types: list[str]) -> str:
     """Say what becomes of a variable's memory: kernels write into it, or a result takes its place."""
-    num_in_place = _num(types, "ResourceApply", "AssignAdd", "AssignSub")
-    return f"none; {num_in_place} updates in place, {_num(types, 'AssignVariable')} by new tensors"
+    num_replaced = _num(types, "AssignVariable")
+    return f"none; {num_replaced} variables are replaced" if num_replaced else "none; parameters are updated in place"
 
 
 def _num(types: list[str], *prefixes: str) -> int:

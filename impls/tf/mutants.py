@@ -248,7 +248,7 @@ MUTANTS = Mutants(
         ("leaky_relu", "two_layer"): constant(tf.nn, "relu", tf.nn.leaky_relu),
         ("leaky_relu", "autoencoder"): constant(tf.nn, "relu", tf.nn.leaky_relu),
         ("missing_sigmoid", "autoencoder"): constant(tf.nn, "sigmoid", tf.identity),
-        ("missing_bias", "autoencoder"): wrong_at(tf.nn, "bias_add", "decoder2.b", lambda right, x, b: right(x, 0 * b)),
+        ("missing_bias", "autoencoder"): wrong_at(tf.nn, "bias_add", "decoder2.b", without_bias),
         ("missing_bias", "unet"): wrong_at(tf.nn, "bias_add", "head.b", without_bias),
         ("missing_bias", "recurrent"): wrong_at(tf.nn, "bias_add", "head.b", without_bias),
         ("missing_recurrent_bias", "recurrent"): wrong_at(tf.nn, "bias_add", "rnn.b_h", without_bias),

@@ -41,6 +41,7 @@ def rnn(net: Net, x: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
         return t + 1, h
 
     start = tf.zeros((N, b_h.shape[0]), x.dtype)  # (N, H)
+    # XLA needs the limit: it sets aside as many states for the gradient.
     _, h = tf.while_loop(lambda t, _: t < T, step, (0, start), maximum_iterations=T)
     return h  # (N, H)
 
@@ -55,7 +56,7 @@ def forward(net: Net, batch: Batch) -> tf.Tensor:
 def loss(net: Net, batch: Batch) -> tf.Tensor:
     """Return the mean binary cross-entropy."""
     logits = forward(net, batch)  # (N, D_out)
-    return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(batch["y"], logits))  # ()
+    return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels=batch["y"], logits=logits))  # ()
 
 
 # [grad]

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from impls.arrays import aligned
 from impls.contract import Arrays, Variant
+from impls.cuda import why_no_gpu
 from impls.specs import TRAINING_INPUTS, ModelSpec
 from impls.tf import ledger, sessions, tuned
 from impls.tf import net as layouts
@@ -35,7 +36,7 @@ def configure(variant: Variant, num_threads: int, device: str) -> dict[str, Any]
         {"device", "device_name", "versions", "flags"}, plain values.
 
     Raises:
-        RuntimeError: there is no GPU that TensorFlow can use.
+        RuntimeError: there is no GPU that TensorFlow can use; the message says why.
     """
     tf.config.threading.set_intra_op_parallelism_threads(num_threads)
     tf.config.threading.set_inter_op_parallelism_threads(num_threads)
@@ -43,11 +44,11 @@ def configure(variant: Variant, num_threads: int, device: str) -> dict[str, Any]
     gpus = tf.config.list_physical_devices("GPU")
     if device == "gpu":
         if not gpus:
-            raise RuntimeError(
-                "TensorFlow finds no GPU: install a GPU build and its CUDA libraries, or run on the CPU."
-            )
+            built_for = tf.sysconfig.get_build_info().get("cuda_version")
+            raise RuntimeError(why_no_gpu(f"TensorFlow {tf.__version__}", built_for, "tensorflow[and-cuda]"))
         tf.config.set_visible_devices(gpus[0], "GPU")
-        tf.config.experimental.set_memory_growth(gpus[0], True)
+        tf.config.experimental.set_memory_growth(gpus[0], True)  # it would take the whole GPU
+        device = "gpu" if (tf.zeros(1) + 1).device.endswith("GPU:0") else "cpu"
         device_name = tf.config.experimental.get_device_details(gpus[0])["device_name"]
     else:
         tf.config.set_visible_devices([], "GPU")

@@ -83,11 +83,12 @@ def batch_norm(net: Net, layer: str, x: tf.Tensor, seen: Tensors | None) -> tf.T
         mean, var = tf.nn.moments(x, axes=[0, 1, 2])
     if is_fused:
         y, mean, var = tf.compat.v1.nn.fused_batch_norm(x, scale, offset, mean, var, BATCH_NORM_EPS, is_training=train)
-        num_values = math.prod(x.shape[:3])
-        var = var * ((num_values - 1) / num_values)  # (C,)
     else:
         y = tf.nn.batch_normalization(x, mean, var, offset, scale, BATCH_NORM_EPS)  # (N, H, W, C)
     if seen is not None:
+        if is_fused:  # its variance is corrected by n / (n - 1)
+            num_values = math.prod(x.shape[:3])
+            var = var * ((num_values - 1) / num_values)  # (C,)
         seen |= {f"{layer}.mean": mean, f"{layer}.var": var}
     return y  # (N, H, W, C)
 
@@ -101,7 +102,7 @@ def forward(net: Net, batch: Batch) -> tf.Tensor:
 def loss_and_statistics(net: Net, batch: Batch) -> tuple[tf.Tensor, Tensors]:
     """Return binary cross-entropy on logits in train mode, and BatchNorm's batch statistics."""
     logits, seen = unet(net, batch["x"], batch["dropout"])
-    return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(batch["y"], logits)), seen
+    return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels=batch["y"], logits=logits)), seen
 
 
 # [loss]

@@ -44,8 +44,8 @@ def forward(net, batch):
 # [loss]
 def loss(net, batch):
     """Return the mean squared error between the denoised and the clean images."""
-    denoised = net(batch["x"])  # (N, pixels)
-    return F.mse_loss(denoised, batch["y"])  # ()
+    y_pred = net(batch["x"])  # (N, pixels)
+    return F.mse_loss(y_pred, batch["y"])  # ()
 
 
 # [grad]

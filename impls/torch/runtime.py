@@ -10,13 +10,12 @@ import torch
 
 from impls.arrays import aligned
 from impls.contract import Arrays, Variant
-from impls.specs import ModelSpec
+from impls.cuda import why_no_gpu
+from impls.specs import PHASES, ModelSpec
 from impls.torch import ledger, tuned
 from impls.torch.tuned import Batch
 
 _device = torch.device("cpu")
-
-PHASES = ("forward", "train_step")
 
 FRESH_PRECISION: dict[str, bool | str] = {
     "float32_matmul": torch.get_float32_matmul_precision(),
@@ -46,11 +45,11 @@ def configure(variant: Variant, num_threads: int, device: str) -> dict:
         What was set, as plain values: device, device_name, versions, flags.
 
     Raises:
-        RuntimeError: device is "gpu" and torch sees none.
+        RuntimeError: device is "gpu" and torch sees none; the message says why.
     """
     global _device
     if device == "gpu" and not torch.cuda.is_available():
-        raise RuntimeError(f"torch {torch.__version__} finds no CUDA device; use --device cpu, or install a CUDA wheel")
+        raise RuntimeError(why_no_gpu(f"torch {torch.__version__}", torch.version.cuda, "a CUDA wheel of torch"))
     _device = torch.device("cuda" if device == "gpu" else "cpu")
     torch.set_num_threads(num_threads)
     torch.set_num_interop_threads(1)
@@ -65,17 +64,23 @@ def configure(variant: Variant, num_threads: int, device: str) -> dict:
         "mkldnn": torch.backends.mkldnn.enabled,
     }
     if variant.mode == "compiled":
-        # All nets share torch's code for calling a module, so their programs count together against this limit, behind
-        # which torch would fall back to eager with no more than a warning.
-        torch._dynamo.config.recompile_limit = 64
-        torch._dynamo.config.fail_on_recompile_limit_hit = True
-        target = "each phase, but the U-Net's" if variant.lane == "tuned" else "forward and its backward"
+        target = "training steps, but the U-Net's" if variant.lane == "tuned" else "forward and its backward"
         flags["compile"] = f"{target}; fullgraph, dynamic=False"
+    if variant.lane == "tuned":
+        # Adam's moments of units that never fire decay to denormal numbers, on which a CPU computes slowly: after 800
+        # steps the autoencoder's took twice as long. TensorFlow and XLA flush them to zero by themselves.
+        flags["flush_denormal"] = torch.set_flush_denormal(True)
     name = torch.cuda.get_device_name() if device == "gpu" else platform.processor() or platform.machine()
     versions = {"torch": str(torch.__version__)}
     if torch.version.cuda:
         versions["cuda"] = torch.version.cuda
-    return {"device": device, "device_name": name, "versions": versions, "flags": flags}
+    computed_on = (torch.zeros(1, device=_device) + 1).device.type
+    return {
+        "device": "gpu" if computed_on == "cuda" else computed_on,
+        "device_name": name,
+        "versions": versions,
+        "flags": flags,
+    }
 
 
 def device() -> torch.device:
@@ -126,12 +131,17 @@ class Program:
             # CPU time of a training step 0.9 times as much, of a forward pass 0.7 times (`small`, one thread).
             self._layout = torch.channels_last
             self.net.to(memory_format=torch.channels_last)
-        elif self._is_tuned:
-            self._functions = tuned.functions(implementation, self.net)
         elif variant.mode == "compiled":
-            # In place, the same as net = torch.compile(net). Two nets or sizes in one process would otherwise switch
-            # torch to dynamic shapes; fullgraph makes a graph break an error.
-            self.net.compile(fullgraph=True, dynamic=False)
+            # All nets share torch's code for calling a module, so their programs count together against this limit.
+            # It is set here and not in `configure`, since it imports Dynamo, which takes as long as torch: an eager net
+            # imports it while its optimizer is built, the two-layer net not at all.
+            torch.compiler.config.recompile_limit = 64
+            if self._is_tuned:
+                self._functions = tuned.functions(implementation, self.net)
+            else:
+                # In place, the same as net = torch.compile(net). Two nets or sizes in one process would otherwise
+                # switch torch to dynamic shapes; fullgraph makes a graph break, or the limit, an error.
+                self.net.compile(fullgraph=True, dynamic=False)
         # Decided here and not in each step: on a CPU even to ask for `_device.type` is 1 % of the smallest net's.
         self._is_on_host = _device.type == "cpu"
         self._calls = self._functions
@@ -216,11 +226,11 @@ class Program:
         is_last = any(not param.is_contiguous() for param in self.net.parameters() if param.ndim == 4)
         return {
             "layout": "channels-last" if is_last else "NCHW, OIHW; dense (out, in)",
-            "donation": f"none; parameters {'updated in place' if is_in_place else 'replaced'}",
+            "donation": f"none; parameters are {'updated in place' if is_in_place else 'replaced'}",
             "synchronisation": "torch.cuda.synchronize" if _device.type == "cuda" else "none needed: calls wait",
             "compiler": ledger.compiler(target),
             "caches": ledger.caches(target),
-            "precision": f"{self._dtype}; TF32 {'on' if torch.backends.cuda.matmul.allow_tf32 else 'off'}",
+            "precision": f"{self._dtype}; {'TF32 allowed' if torch.backends.cuda.matmul.allow_tf32 else 'no TF32'}",
         }
 
     def _compiled(self, phase: str) -> str:

@@ -1,7 +1,7 @@
-"""The dense nets' phases compiled whole: for a training step loss, gradients and the optimizer's update in one graph.
+"""The dense nets' training steps compiled whole: loss, gradients and the optimizer's update in one graph.
 
 What is compiled is the model file's own `loss` and optimizer, and several steps of them for one call, which spares what
-Python does between two steps.
+Python does between two steps. A prediction is run eagerly, in inference mode: so small a net takes longer compiled.
 """
 
 import inspect
@@ -37,14 +37,12 @@ class _Loss(nn.Module):
 
 
 def functions(implementation: Any, net: Any) -> dict[str, Function]:
-    """Return each phase compiled as one graph; "train_steps" takes a training step for each batch of a stack."""
-    train_step, train_steps = _steps(net, implementation.loss)
-    phases = {"forward": partial(implementation.forward, net), "train_step": train_step, "train_steps": train_steps}
+    """Return each phase; "train_steps" takes a training step for each batch of a stack."""
     # Two nets or sizes in one process would otherwise switch torch to dynamic shapes.
-    return {
-        phase: torch.compile(function, fullgraph=True, dynamic=False, options=OPTIONS)
-        for phase, function in phases.items()
-    }
+    compiled = partial(torch.compile, fullgraph=True, dynamic=False, options=OPTIONS)
+    train_step, train_steps = map(compiled, _steps(net, implementation.loss))
+    forward = torch.inference_mode()(partial(implementation.forward, net))
+    return {"forward": forward, "train_step": train_step, "train_steps": train_steps}
 
 
 def _steps(net: Any, loss: Callable[[Any, Batch], torch.Tensor]) -> tuple[Function, Function]:

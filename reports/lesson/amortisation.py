@@ -34,7 +34,8 @@ def card(lesson: Lesson) -> Card:
         ),
         rule=(
             "For an eager variant and one of the same framework that runs a graph, N* is the first step after which "
-            "the graph has taken less time in all, imports left out because both pay the same. The claim holds for a "
+            "the graph has taken less time in all, imports left out because both pay the same. Each start was measured "
+            "once, so the interval is that of the step times alone. The claim holds for a "
             f"pair if the whole interval of N* lies at or below {MOST_STEPS:,} steps, and does not if it begins "
             "beyond that; else the pair does not decide. It holds if it does for every pair that decides, two at least."
         ),
@@ -79,7 +80,7 @@ def started(lesson: Lesson) -> list[Cell]:
     return [cell for cell in lesson.steps if cell["stages"]]
 
 
-def _pairs(lesson: Lesson) -> list[tuple[Cell, Cell]]:
+def pairs(lesson: Lesson) -> list[tuple[Cell, Cell]]:
     """Return (eager, static) of the same packages: what one framework can run in both ways."""
     cells = started(lesson)
     return [
@@ -119,7 +120,7 @@ def crossing(lesson: Lesson, eager: Cell, static: Cell) -> tuple[float | None, f
 def _verdict(lesson: Lesson) -> Verdict:
     found: dict[str, bool | None] = {}
     told = []
-    for eager, static in _pairs(lesson):
+    for eager, static in pairs(lesson):
         place = crossing(lesson, eager, static)
         if place is None:
             continue
@@ -140,6 +141,8 @@ def _told(eager: Cell, static: Cell, place: tuple[float | None, float, float | N
     early, late = code(eager["variant"]), code(static["variant"])
     if math.isinf(low):
         return Markup("{} never makes up for its start against {}: its step is not faster.").format(late, early)
+    if high == 1:
+        return Markup("{} starts no later than {}: N* = 1.").format(late, early)
     spread = f"{low:,.0f} to {high:,.0f}" if high else f"{low:,.0f} or more, perhaps never"
     about = f"{middle:,.0f}" if middle else "never, by the medians"
     return Markup("{} against {}: N* = {} ({}).").format(late, early, about, spread)
@@ -147,17 +150,20 @@ def _told(eager: Cell, static: Cell, place: tuple[float | None, float, float | N
 
 def _pairs_table(lesson: Lesson) -> Table:
     rows = []
-    for eager, static in _pairs(lesson):
+    for eager, static in pairs(lesson):
         place = crossing(lesson, eager, static)
         if place is not None:
             middle, low, high = place
             ends = "never" if math.isinf(low) else f"{low:,.0f} – {f'{high:,.0f}' if high else 'never'}"
-            later = numbers.time_text(max(0.0, seconds(static, 2) - seconds(eager, 2)))
-            gained_s = eager["step_time_s"] - static["step_time_s"]
-            gained = f"{'−' if gained_s < 0 else ''}{numbers.time_text(abs(gained_s))}"
+            later = _signed(seconds(static, 2) - seconds(eager, 2))
+            gained = _signed(eager["step_time_s"] - static["step_time_s"])
             pair = Markup("{} against {}").format(code(static["variant"]), code(eager["variant"]))
             rows.append((pair, [later, gained, f"{middle:,.0f}" if middle else "never", ends]))
     return Table("Break-even N*", ("pair", "starts later by", "gains per step", "N*", "interval"), rows)
+
+
+def _signed(duration_s: float) -> str:
+    return f"{'−' if duration_s < 0 else ''}{numbers.time_text(abs(duration_s))}"
 
 
 def _ahead_table(lesson: Lesson) -> Table:

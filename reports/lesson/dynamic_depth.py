@@ -42,7 +42,8 @@ def card(lesson: Lesson) -> Card:
             "Eager mode builds its graph while it runs, so each step has the graph that it needs; a new depth is "
             "nothing special. A traced function meets a new program with every new depth. Its times are a staircase "
             "of first calls that thins out as the depths repeat: at most 4 different ones up to 3, as many as 51 up "
-            "to 50.",
+            "to 50. torch.compile allows a function a few programs only (`recompile_limit`), and then runs depths that "
+            "it has no program for eagerly.",
             "Free means that structure costs nothing extra. Each operation still has its price, as in the experiment "
             "on operations.",
         ),

@@ -34,6 +34,8 @@ def card(lesson: Lesson) -> Card:
             "weights, or a pickle that names its class, is useless without the source.",
             "So frameworks that are used eagerly have a way to make a graph after all, by tracing. What the trace did "
             "not see, another branch, another shape, is not in the file.",
+            "A Keras model that is put together from Keras’s own layers (`Sequential`, or functional) is data from the "
+            "start, and its .keras file needs no source. The net here is a class of its own.",
         ),
         tables=(_table(measured), _messages(measured)) if measured else (),
     )

@@ -37,8 +37,12 @@ def card(lesson: Lesson) -> Card:
             "A processor multiplies far faster than memory delivers. An operation that stands alone reads 40 MB and "
             "writes 40 MB to do one sum for each element, so its time is that of the traffic. A compiler that sees the "
             "whole chain makes one loop of it: read an element, do 20 things to it, write it.",
-            "A graph by itself does not do that. It knows the order of the operations; only a compiler that generates "
-            "code for the loop can merge them. Whether it spreads the loop over the cores is another matter again.",
+            "A graph by itself does not do that. Its runtime may have a kernel for a frequent pattern, say a product "
+            "with its bias and its ReLU; only a compiler that generates code can merge any operations. Whether it "
+            "spreads the loop over the cores is another matter again.",
+            "Page faults have another cause. A framework that gives the memory of each temporary back to the system "
+            "gets the next one page by page, which can take longer than the traffic. A fused loop has no temporaries; "
+            "but an eager framework that keeps its memory is spared most of those faults, too.",
         ),
         figures=(
             Figure(
@@ -104,9 +108,11 @@ def _table(measured: Sequence[Measurement]) -> Table:
         once = 2 * BYTES_PER_ELEMENT * data["num_elements"] / estimate.value
         spread = numbers.time_interval_text(estimate.value, estimate.low, estimate.high, " – ")
         kernels = numbers.NOT_KNOWN if data["num_kernels"] is None else f"{data['num_kernels']:,}"
-        figures = [numbers.time_text(estimate.value), spread, kernels, f"{once / 1e9:.2f}", data["how_counted"]]
+        faults = numbers.NOT_KNOWN if "num_page_faults" not in data else f"{data['num_page_faults']:,.0f}"
+        time = numbers.time_text(estimate.value)
+        figures = [time, spread, kernels, f"{once / 1e9:.2f}", faults, data["how_counted"]]
         rows.append((one.name, figures))
-    columns = ("way", "time", "interval", "loops", "GB/s", "how the loops were counted")
+    columns = ("way", "time", "interval", "loops", "GB/s", "page faults", "how the loops were counted")
     return Table(
         "GB/s: as if the vector were read once and written once, which is the least", columns, rows, kind="text"
     )

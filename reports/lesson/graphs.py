@@ -6,6 +6,7 @@ from typing import Any
 from reports.lesson.cards import Table
 from reports.lesson.layered import Node, draw
 from reports.lesson.measured import Record
+from reports.numbers import count_text
 
 MOST_NODES = 80
 MOST_KINDS = 8
@@ -68,4 +69,4 @@ def _described(graph: Record) -> str:
     kinds = Counter(node["op"] for node in graph["nodes"]).most_common()
     listed = ", ".join(f"{number} × {kind}" if number > 1 else kind for kind, number in kinds[:MOST_KINDS])
     rest = f" and {len(kinds) - MOST_KINDS} more kinds" if len(kinds) > MOST_KINDS else ""
-    return f"{graph['num_nodes']:,} nodes: {listed}{rest}."
+    return f"{count_text(graph['num_nodes'], 'node')}: {listed}{rest}."

@@ -31,7 +31,8 @@ def card(lesson: Lesson) -> Card:
         rule=(
             "For each of Keras’s ways: a step takes at most "
             f"{MARGIN:g} times as long as that of the slowest headline program of this run that is not Keras’s, by the "
-            "intervals; it fails if it takes longer. It holds if it does for every way that decides, two at least."
+            "intervals; it fails if it takes longer. They were not measured in turns, which the margin allows for. It "
+            "holds if it does for every way that decides, two at least."
         ),
         verdict=_verdict(lesson, measured),
         explain=(

@@ -38,8 +38,9 @@ def card(lesson: Lesson) -> Card:
         explain=(
             "Tracing runs the Python loop and writes down what it does, round after round: the graph has no loop any "
             "more, only its body 200 times. It has to be traced, optimised and compiled at that length, and at each "
-            "other length again. An operation such as `scan` holds the body once, and takes the number of rounds as it "
-            "comes.",
+            "other length again. An operation such as `scan` holds the body once, however many rounds it takes. That "
+            "number may be open until the graph runs (`tf.while_loop`, `jax.lax.while_loop`), or be fixed by a shape: "
+            "`jax.lax.scan` is traced anew for another length, but no longer for a longer one.",
             "“Must” is about the size of the graph, not about the speed of a round. A loop inside the graph has to "
             "keep count and pass its state on, and gives a compiler less to rearrange; where few rounds are taken "
             "very often, the unrolled one can win.",

@@ -37,6 +37,9 @@ def card(lesson: Lesson) -> Card:
             "yet. What counts as new differs: a shape nearly always does; a Python number is a constant of the "
             "program to some, and an input to others. Whatever the body does besides computing, appending to a list, "
             "reading a clock, drawing from Python’s random numbers, happens once a trace and is frozen into it.",
+            "torch.compile is the exception. It does not run the body to trace it, but reads its bytecode, and sees "
+            "what else the body does: it appends to the list again after each call, or breaks the graph there and lets "
+            "Python run. Here it was told to take the counter for a constant, so that only traces are counted.",
         ),
         tables=(_table(measured),) if measured else (),
     )

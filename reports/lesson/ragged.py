@@ -26,7 +26,7 @@ def card(lesson: Lesson) -> Card:
         claim="A different length per example needs a dynamic graph.",
         who="the lecture notes, of recurrent nets; jcjohnson/pytorch-examples",
         question=(
-            "Sixty sequences or more, each of another length. Eager takes them one by one. A static graph pads all to "
+            "Sixty sequences or more, of many lengths. Eager takes them one by one. A static graph pads all to "
             "the longest, sorts them into a few buckets, or masks the steps after an end. Who is through first, the "
             "start included?"
         ),

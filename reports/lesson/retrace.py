@@ -38,8 +38,10 @@ def card(lesson: Lesson) -> Card:
             "another program: it is traced and, with a compiler behind it, compiled anew. The old one stays in a "
             "cache, so each shape pays once.",
             "There are three ways out. Leave the dimension open when tracing (`None` in TensorFlow, `dynamic=True` in "
-            "torch.compile, which also tries it by itself after the first change). Pad to a few sizes, say powers of "
-            "two: fewer programs, some wasted work. Or stay eager, where there is nothing to retrace.",
+            "torch.compile). After the first change torch.compile tries that by itself, and so does `tf.function` with "
+            "`reduce_retracing=True`, as Keras calls it. Pad to a few sizes, say powers of two: fewer programs, some "
+            "wasted work. Or stay eager, where there is nothing to retrace; JAX alone compiles each operation for each "
+            "shape there, too.",
         ),
         figures=(
             Figure(

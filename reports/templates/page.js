@@ -12,8 +12,8 @@
   function valueOf(row, { cellIndex, dataset }) {
     const cell = row.cells[cellIndex];
     if (dataset.sort === "text") return cell.textContent.trim();
-    const found = /^[<≤]?\s*(-?[\d.,]+)\s*(\S*)/.exec((cell.firstChild ?? cell).textContent.trim());
-    return found ? Number(found[1].replaceAll(",", "")) * (UNITS[found[2]] ?? 1) : NaN;
+    const found = /^[<≤]?\s*([-−]?[\d.,]+)\s*(\S*)/.exec((cell.firstChild ?? cell).textContent.trim());
+    return found ? Number(found[1].replaceAll(",", "").replace("−", "-")) * (UNITS[found[2]] ?? 1) : NaN;
   }
 
   function compare(one, other, sign) {

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import get_args
 
@@ -11,8 +12,10 @@ import pytest
 
 from harness import doctor, environment
 from harness.__main__ import main
+from harness.interpreters import Interpreter
 from impls import registry
 
+VARIANTS = registry.find_variants()
 CPU = "sys/devices/system/cpu"
 CLOCK = "sys/devices/system/clocksource/clocksource0/current_clocksource"
 GIB = 2**30
@@ -172,10 +175,12 @@ def test_container(machine, limit, stat, status, texts):
 
 
 def test_memory(machine):
-    assert is_found(doctor.memory(), "fine", "12.0 GiB of 16.0 GiB left")
+    assert is_found(doctor.memory(VARIANTS), "fine", "12.0 GiB of 16.0 GiB left")
     write(machine / "sys/fs/cgroup/memory.max", str(2 * GIB))
     write(machine / "sys/fs/cgroup/memory.current", str(3 * GIB // 2))
-    assert is_found(doctor.memory(), "warning", "0.5 GiB of 2.0 GiB", "container's limit", "docker update --memory")
+    assert is_found(
+        doctor.memory(VARIANTS), "warning", "0.5 GiB of 2.0 GiB", "container's limit", "docker update --memory"
+    )
 
 
 @pytest.mark.usefixtures("machine")
@@ -268,14 +273,18 @@ def test_variables_that_workers_inherit(monkeypatch):
 
 
 def test_frameworks(monkeypatch):
-    entries = registry.find_variants()
     monkeypatch.setattr(registry, "is_installed", lambda _: True)
-    assert is_found(doctor.frameworks(), "fine", f"all {len(entries)} variants")
-    module = entries[0].variant.requires[0]
+    assert is_found(doctor.frameworks(VARIANTS), "fine", f"all {len(VARIANTS)} variants")
+    module = VARIANTS[0].variant.requires[0]
     monkeypatch.setattr(registry, "is_installed", lambda name: name != module)
-    assert is_found(doctor.frameworks(), "warning", entries[0].name, f"`pip install {module}`")
+    assert is_found(doctor.frameworks(VARIANTS), "warning", VARIANTS[0].name, f"`pip install {module}`")
+    others = frozenset(name for entry in VARIANTS for name in entry.variant.requires) - {module}
+    elsewhere = Interpreter("/own/python", "CPython 3.12.4", "/own", others, {})
+    own = [replace(VARIANTS[0], interpreter=elsewhere), *VARIANTS[1:]]
+    remedies = f"`/own/python -m pip install {module}`", f"`pip install {module}`"
+    assert is_found(doctor.frameworks(own), "warning", VARIANTS[0].name, *remedies)
     monkeypatch.setattr(registry, "backends", lambda: {"mine": SyntaxError("invalid syntax")})
-    assert is_found(doctor.frameworks(), "warning", f"`pip install {module}` and mend", "broken: impls/mine")
+    assert is_found(doctor.frameworks(VARIANTS), "warning", f"`pip install {module}` and mend", "broken: impls/mine")
 
 
 # ---------------------------------------------------------------- GPUs
@@ -339,10 +348,12 @@ def test_gpus(machine, check, answers, status, texts):
 
 def test_it_runs_on_this_machine_and_survives_json(monkeypatch):
     monkeypatch.setattr(doctor.time, "sleep", lambda _: None)
-    findings = doctor.examine(1, "gpu")
+    findings = doctor.examine(1, "gpu:1", VARIANTS)
     checks = [finding.check for finding in findings]
     assert len(set(checks)) == len(checks)
-    assert checks[:-3] == [finding.check for finding in doctor.examine(1, "cpu")], "GPUs are looked at if asked for"
+    assert checks[:-3] == [finding.check for finding in doctor.examine(1, "cpu", VARIANTS)], (
+        "GPUs are looked at if asked for"
+    )
     for finding in findings:
         assert finding.status in get_args(doctor.Status)
         assert set(finding.affects) <= set(get_args(doctor.Figure))
@@ -356,7 +367,7 @@ FINDINGS = [
     doctor.Finding("variables", "warning", "XLA_FLAGS=[a]", "run `unset XLA_FLAGS`", ("times", "certificates")),
     doctor.Finding("turbo", "unknown", "not told"),
 ]
-CPU_ONLY = {"num_threads": 1, "device": "cpu"}
+CPU_ONLY = {"num_threads": 1, "device": "cpu", "variants": VARIANTS}
 
 
 def test_the_command_shows_warnings_first_and_fails_only_if_strict(monkeypatch, capsys, tmp_path):

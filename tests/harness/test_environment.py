@@ -219,6 +219,41 @@ def test_worker_env_records_what_the_user_set(monkeypatch):
     assert env["OMP_NUM_THREADS"] == "3"
 
 
+@pytest.mark.parametrize(
+    ("visible", "device", "expected"),
+    [
+        (None, "cpu", ""),
+        ("0,1", "cpu", ""),
+        (None, "gpu", "0"),
+        (None, "gpu:1", "1"),
+        ("3, GPU-1f", "gpu", "3"),
+        ("3, GPU-1f", "gpu:1", "GPU-1f"),
+    ],
+)
+def test_a_worker_sees_the_one_gpu_that_was_chosen(monkeypatch, visible, device, expected):
+    """Of those that the user shows, if that was said; in the order of nvidia-smi; and on a CPU none."""
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    env = environment.worker_env(1, device)
+    assert env["CUDA_VISIBLE_DEVICES"] == expected
+    assert env.get("CUDA_DEVICE_ORDER") == (None if device == "cpu" else "PCI_BUS_ID")
+
+
+@pytest.mark.parametrize(
+    ("visible", "expected"),
+    [(None, ["0", "1"]), ("1", ["1"]), ("GPU-a,GPU-b", ["GPU-a", "GPU-b"]), ("", []), ("1,-1,0", ["1"])],
+)
+def test_visible_gpus_are_those_that_cuda_would_take(monkeypatch, visible, expected):
+    monkeypatch.setattr(environment, "gpus", lambda: [{}, {}])
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert environment.visible_gpus() == expected
+    monkeypatch.setattr(environment, "gpus", list)
+    assert environment.visible_gpus() == []
+
+
 @pytest.mark.parametrize("num_threads", [0, -1])
 def test_no_threads_are_refused(num_threads):
     for function in (environment.worker_env, environment.choose_cpus):

@@ -21,7 +21,7 @@ FAULTY = {
     "__init__.py": """
         from impls.contract import Backend, Variant
 
-        NAMES = ("killed", "hung", "greedy", "unimportable", "talkative", "secretive", "placeless")
+        NAMES = ("killed", "hung", "greedy", "unimportable", "talkative", "secretive", "placeless", "crammed")
         BACKEND = Backend("Faulty", tuple(Variant(name, mode="eager", requires=("numpy",)) for name in NAMES))
         """,
     "ceilings.py": "raise OSError('no such probe')\n",
@@ -84,6 +84,9 @@ FAULTY = {
             def hung(self):
                 ctypes.PyDLL(None).sleep(1000)  # in C, and it does not let go of the interpreter's lock
 
+            def crammed(self):
+                raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 8 bytes.\\nBuffer 1: …")
+
             def greedy(self):
                 now = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
                 resource.setrlimit(resource.RLIMIT_AS, (now + 2**28, resource.RLIM_INFINITY))
@@ -118,10 +121,10 @@ def faulty_project(project: Any) -> Any:
 
 def test_a_fault_costs_its_own_cell(faulty_project: Any, tiny: tuple[str, ...]) -> None:
     """In one run: SIGKILL mid-round, a hang in C, no memory, a failing import, 8 MiB of prints, failures afterwards."""
-    variants = "numpy,killed,hung,greedy,unimportable,talkative,secretive,placeless"
+    variants = "numpy,killed,hung,greedy,unimportable,talkative,secretive,placeless,crammed"
     done = faulty_project.run(*tiny[:-1], variants, "--models", "two_layer", "-k", "train_step")
     assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout + done.stderr
-    assert re.search(r"= 2 passed, \d+ deselected, 6 errors in", done.stdout), done.stdout
+    assert re.search(r"= 2 passed, \d+ deselected, 7 errors in", done.stdout), done.stdout
     assert "INTERNALERROR" not in done.stdout + done.stderr
 
     block = faulty_project.latest()["likeforlike"]
@@ -135,6 +138,7 @@ def test_a_fault_costs_its_own_cell(faulty_project: Any, tiny: tuple[str, ...]) 
         "killed": ("crashed", "ended by SIGKILL, as the kernel does when memory runs out, in sample"),
         "hung": ("timed out", "s in sample; killed"),
         "greedy": ("failed", "MemoryError: Unable to allocate 128. MiB"),
+        "crammed": ("failed", "no memory left on the device; take a smaller batch"),
         "secretive": ("failed", "RuntimeError: it does not say what it does (in ledger)"),
         "placeless": ("failed", "RuntimeError: there is no room on the device (in place)"),
         "unimportable": ("broken", "ImportError: libbroken.so.7: cannot open shared object file"),

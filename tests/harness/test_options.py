@@ -63,6 +63,9 @@ def test_lists_are_split_and_repeats_dropped() -> None:
         ("models", "resnet", r"unknown model 'resnet'; choose from two_layer, autoencoder, recurrent, unet"),
         ("variants", "torch-eagr", r"unknown variant 'torch-eagr'; choose from .*numpy"),
         ("device", "tpu", r"unknown device 'tpu'; choose from auto, cpu, gpu"),
+        ("device", "gpu:one", r"unknown device 'gpu:one'; choose from auto, cpu, gpu, gpu:0, gpu:1 and so on"),
+        ("device", "cpu:1", r"unknown device 'cpu:1'; choose from auto, cpu, gpu"),
+        ("python", "torch", r"--python torch: write NAME=PYTHON"),
         ("threads", "0", r"--threads 0: give a whole number, 1 or more"),
         ("threads", "-2", r"--threads -2: give a whole number, 1 or more"),
         ("threads", "two", r"--threads two: give a whole number, 1 or more"),
@@ -81,6 +84,22 @@ def test_gpu_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(environment, "gpus", list)
     assert parse(device="auto")["device"] == "cpu"
     with pytest.raises(options.OptionError, match=r"--device gpu: nvidia-smi lists no GPU here; .*--device cpu"):
+        parse(device="gpu")
+
+
+def test_one_of_several_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu = {"name": "NVIDIA H100", "memory_bytes": 2**36, "driver": "580.95.05"}
+    monkeypatch.setattr(environment, "gpus", lambda: [gpu] * 3)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert [parse(device=device)["device"] for device in ("auto", "gpu", "gpu:2")] == ["gpu", "gpu", "gpu:2"]
+    with pytest.raises(options.OptionError, match=r"--device gpu:3: the last of the GPUs here is gpu:2"):
+        parse(device="gpu:3")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,0")
+    with pytest.raises(options.OptionError, match=r"--device gpu:2: the last of the GPUs here is gpu:1"):
+        parse(device="gpu:2")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    assert parse(device="auto")["device"] == "cpu"
+    with pytest.raises(options.OptionError, match=r"CUDA_VISIBLE_DEVICES hides all GPUs; unset it, or"):
         parse(device="gpu")
 
 

@@ -11,7 +11,13 @@ import pytest
 from harness import options, results, resume
 from harness.options import OptionError
 
-ENVIRONMENT = {"cpu": "a", "packages": {"jax": "1", "torch": "2"}, "load_at_start": [0, 0, 0], "load_at_end": [0, 0, 0]}
+ENVIRONMENT = {
+    "cpu": "a",
+    "packages": {"jax": "1", "torch": "2"},
+    "interpreters": {"/own/python": {"version": "CPython 3.12.4", "packages": {"jax": "1"}}},
+    "load_at_start": [0, 0, 0],
+    "load_at_end": [0, 0, 0],
+}
 
 
 @pytest.fixture
@@ -59,9 +65,14 @@ def test_options_are_those_of_the_run() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"cpu": "b"}, "cpu was b, and is a now"),
-        ({"packages": {"jax": "1", "torch": "3"}}, "torch was 3, and is 2 now"),
-        ({"packages": {"jax": "1"}}, "torch was None, and is 2 now"),
+        ({"cpu": "b"}, "cpu was b and is a now"),
+        ({"packages": {"jax": "1", "torch": "3"}}, "torch was 3 and is 2 now"),
+        ({"packages": {"jax": "1"}}, "torch was None and is 2 now"),
+        ({"interpreters": {}}, "/own/python was None and is {'version'.* now"),
+        (
+            {"interpreters": {"/own/python": {"version": "CPython 3.12.4", "packages": {"jax": "2"}}}},
+            "jax was 2 and is 1 now",
+        ),
     ],
     ids=str,
 )

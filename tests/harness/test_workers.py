@@ -7,13 +7,15 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
 
-from harness.worker import pack, unpack
+from harness.interpreters import Interpreter
+from harness.worker import pack, reason_of, unpack
 from harness.workers import Worker, WorkerError
 from impls import registry
 
@@ -131,11 +133,33 @@ def test_a_foreign_framework_is_refused(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_an_interpreter_that_does_not_exist() -> None:
+    nowhere = Interpreter("/nowhere/python", "CPython 3.12.4", "/nowhere", frozenset({"numpy"}), {})
     with (
-        Worker(ENTRY, num_threads=1, device="cpu", python="/nowhere/python") as worker,
+        Worker(replace(ENTRY, interpreter=nowhere), num_threads=1, device="cpu") as worker,
         pytest.raises(WorkerError, match="/nowhere/python"),
     ):
         worker.start()
+
+
+# Names and texts as the frameworks have them; the last is a library's.
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("OutOfMemoryError", "CUDA out of memory. Tried to allocate 20.00 MiB. GPU 0 has a total capacity of 4.00 GiB"),
+        ("JaxRuntimeError", "RESOURCE_EXHAUSTED: Out of memory while trying to allocate 8589934592 bytes.\nBuffer 1:"),
+        ("ResourceExhaustedError", "{{function_node __wrapped__Conv2D}} OOM when allocating tensor with shape[1,64]"),
+        ("RuntimeError", "CUDA error: out of memory\nCUDA kernel errors might be reported at some other call"),
+        ("RuntimeError", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    ],
+)
+def test_a_full_device_is_said_in_the_same_words_for_all(name: str, text: str) -> None:
+    reason = reason_of(type(name, (RuntimeError,), {})(text))
+    assert reason.startswith("no memory left on the device; take a smaller batch")
+    assert reason.endswith(f"{name}: {text.splitlines()[0]}")
+
+
+def test_other_errors_keep_their_own_words() -> None:
+    assert reason_of(MemoryError("Unable to allocate 128. MiB")) == "MemoryError: Unable to allocate 128. MiB"
 
 
 def assert_gone(pid: int, timeout_s: float = 10) -> None:

@@ -1,9 +1,7 @@
 """Documents to render, built once a session."""
 
-import importlib.util
 import os
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -24,34 +22,6 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-
-
-def _load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"reports_{name}", Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="session")
-def sample() -> ModuleType:
-    """The builder of made-up documents, `sample.py`."""
-    return _load("sample")
-
-
-@pytest.fixture(scope="session")
-def lesson_sample() -> ModuleType:
-    """The builder of made-up documents with a lesson, `lesson_sample.py`."""
-    return _load("lesson_sample")
-
-
-@pytest.fixture(scope="session")
-def whole(lesson_sample: ModuleType, sample: ModuleType) -> dict[str, Any]:
-    """A document whose lesson has everything; a test must not change it."""
-    return lesson_sample.document(sample)
 
 
 @pytest.fixture(scope="session")
@@ -79,15 +49,15 @@ def runs(sample: ModuleType) -> list[index.Run]:
 
 
 @pytest.fixture(scope="session")
-def node_tools(pytestconfig: pytest.Config) -> Callable[[], Path | str]:
+def node_tools(pytestconfig: pytest.Config, load: Callable[[str], ModuleType]) -> Callable[[], Path | str]:
     """What returns the folder of axe-core and html-validate, or why there is none."""
-    return lambda: _load("node_tools").install(pytestconfig.cache.mkdir("node_tools"))
+    return lambda: load("reports/node_tools.py").install(pytestconfig.cache.mkdir("node_tools"))
 
 
 @pytest.fixture(scope="session")
-def validated(node_tools: Callable[[], Path | str]) -> Callable[[Path], list[str]]:
+def validated(node_tools: Callable[[], Path | str], load: Callable[[str], ModuleType]) -> Callable[[Path], list[str]]:
     """What returns html-validate's errors in a page."""
-    return lambda page: _load("node_tools").validate(node_tools(), page)
+    return lambda page: load("reports/node_tools.py").validate(node_tools(), page)
 
 
 def _give_up(reason: str) -> None:

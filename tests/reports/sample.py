@@ -201,6 +201,8 @@ def cell(model: str, variant: str, phase: str, **changes: Any) -> dict[str, Any]
         "dispatch_s": None,
         "latency_s": None,
         "resident_step_time_s": None,
+        "activity": None,
+        "energy": None,
         "ratio": None,
         "ratio_low": None,
         "ratio_high": None,

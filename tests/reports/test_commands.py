@@ -29,7 +29,10 @@ def test_a_plain_run_is_a_plain_command() -> None:
     assert commands.doctor(run()) == "python -m harness doctor"
 
 
-@pytest.mark.parametrize("given", [{}, {"threads": "1", "device": "cpu", "seed": "7"}, {"variants": "jax-jit,numpy"}])
+@pytest.mark.parametrize(
+    "given",
+    [{}, {"threads": "1", "device": "cpu", "seed": "7"}, {"variants": "jax-jit,numpy", "python": "jax=/own/python"}],
+)
 def test_the_harness_reads_what_the_run_was_given(given: dict[str, str]) -> None:
     expected = {**options.DEFAULTS, **given, "models": "unet", "optimizers": None}
     assert understood(commands.timing(run(**given), ["unet"])) == expected

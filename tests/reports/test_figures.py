@@ -18,6 +18,7 @@ from reports import (
     charts,
     cold,
     drift,
+    gpu,
     lanes,
     ledger,
     limits,
@@ -109,6 +110,18 @@ def test_break_even_in_words_and_as_a_table(block: dict[str, Any]) -> None:
     assert rows["torch-eager", "tf-graph"] == ("never, by the medians", "90,000 or later, perhaps never")
     assert rows["torch-eager", "keras-tf"] == ("never", "")
     assert len(rows) == 6, "every two headline variants"
+
+
+def test_within_the_noise_neither_a_break_even_nor_its_absence_is_certain(block: dict[str, Any]) -> None:
+    pair = {"early": "torch-eager", "late": "jax-jit", "num_steps": 13_400, "low": 12_100, "high": 15_300}
+    for group in block["groups"]:
+        group["break_even"] = [pair]
+        group["control"] |= {"ratio_low": 0.1, "ratio_high": 10.0}
+    table = breakeven.tables(net(block))[0]
+    rows = {(row["early"], row["late"]): (row["step"], row["interval"]) for row in table["rows"]}
+    assert rows["torch-eager", "jax-jit"] == ("13,400", "12,100 or later, perhaps never")
+    assert rows["torch-eager", "keras-tf"] == ("none shown", "")
+    assert "never overtaken" not in plain(" ".join(table["told"]))
 
 
 def test_a_break_even_after_few_steps_is_a_whole_number_of_them(block: dict[str, Any]) -> None:
@@ -217,6 +230,45 @@ def test_no_modes_no_table(block: dict[str, Any]) -> None:
         one |= dict.fromkeys(modes.COLUMNS)
     assert modes.tables(net(block)) == []
     assert "Throughput, latency and dispatch" not in render(block)
+
+
+# ---------------------------------------------------------------- on a GPU
+
+
+def test_kernels_are_shown_where_they_were_recorded(block: dict[str, Any]) -> None:
+    assert gpu.activity(net(block)) == []
+    assert "<h3>What the GPU did</h3>" not in render(block)
+    one = cell(block, "torch-eager")
+    one["activity"] = {"num_kernels": 42.0, "busy_s": 0.25 * one["step_time_s"], "idle_s": 0.5 * one["step_time_s"]}
+    ((row,),) = (table["rows"] for table in gpu.activity(net(block)))
+    assert row["variant"] == "torch-eager"
+    assert [plain(share) for _, share in row["figures"]] == ["", "", "25 %", "50 %"]
+    assert row["figures"][1][0] == "42.0"
+    assert "<h3>What the GPU did</h3>" in render(block)
+
+
+def drawn(step_energy_j: float, *slowdowns: str) -> dict[str, Any]:
+    return {
+        "window_s": 2.0,
+        "power_w": 412.5,
+        "step_energy_j": step_energy_j,
+        "clock_hz": [1.7e9, 1.95e9, 1.98e9],
+        "temperature_c": 61.0,
+        "slowdowns": list(slowdowns),
+    }
+
+
+def test_energy_is_shown_where_it_was_read_the_thriftiest_first(block: dict[str, Any]) -> None:
+    assert gpu.energy(net(block)) == []
+    assert "<h3>Energy</h3>" not in render(block)
+    cell(block, "tf-graph")["energy"] = drawn(0.045)
+    cell(block, "torch-eager")["energy"] = drawn(0.0123, "its power limit")
+    ((first, second),) = (table["rows"] for table in gpu.energy(net(block)))
+    assert (first["variant"], second["variant"]) == ("torch-eager", "tf-graph")
+    assert [plain(figure) for figure, _ in first["figures"]] == ["12.3 mJ", "412 W", "1.95 GHz", "61 °C"]
+    assert plain(first["figures"][2][1]) == "1.70 GHz – 1.98 GHz"
+    assert first["slowdowns"] == "its power limit"
+    assert "<h3>Energy</h3>" in render(block)
 
 
 # ---------------------------------------------------------------- limits, ledger, doctor

@@ -75,7 +75,7 @@ def test_a_sentence_a_net_says_how_far_the_certified_are_off(sample: ModuleType)
         set_end(block, variant, "float64", share)
     (table,) = proof.tables(block)
     told = "After 10 training steps in float32 the worst certified variant, torch-eager, is off by 2.1 times the "
-    told += "reference’s own rounding{}. 8 times is allowed. In float64 the largest error at any step is 3.4 × 10⁻¹⁴ "
+    told += "reference’s own error{}. 8 times is allowed. In float64 the largest error at any step is 3.4 × 10⁻¹⁴ "
     told += "(jax-jit, step 10), where 10⁻¹⁰ is allowed."
     assert plain(table["drift"]) == told.format("")
     peak = next(entry for entry in block["certificates"] if entry["quantity"] == "state@1..10/layer3.w1")

@@ -1,4 +1,4 @@
-"""A matrix product in JAX: every call returns an array that is still being computed."""
+"""A matrix product in JAX: a call may return an array that is still being computed."""
 
 import jax
 import jax.numpy as jnp

@@ -42,7 +42,7 @@ def eager():
     }
 
 
-def jitted():
+def jit():
     """Return what is probed, compiled."""
     return {
         "prints": jax.jit(prints),
@@ -68,4 +68,4 @@ def on_arrays(function):
     return lambda *arrays: function(*map(jnp.asarray, arrays))
 
 
-WAYS = {"eager": eager, "jit": jitted}
+WAYS = {"eager": eager, "jit": jit}

@@ -30,7 +30,7 @@ def eager(params):
     return step(jax.value_and_grad(loss), params)
 
 
-def jitted(params):
+def jit(params):
     """Trace and compile a program for each depth that comes."""
     return step(jax.jit(jax.value_and_grad(loss), static_argnums=3), params)
 
@@ -50,4 +50,4 @@ def step(function, params):
     return run
 
 
-WAYS = {"eager": eager, "jit": jitted, "jit, lax.scan and lax.cond": scanned}
+WAYS = {"eager": eager, "jit": jit, "jit, lax.scan and lax.cond": scanned}

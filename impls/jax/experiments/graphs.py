@@ -4,6 +4,7 @@ import re
 
 import jax
 import jax.numpy as jnp
+from jax.extend.core import Literal
 
 from impls.graphs import CHAIN, GRADIENTS, NET, Graph, Node
 from impls.jax import two_layer
@@ -42,7 +43,7 @@ def jaxpr_nodes(jaxpr):
     makers: dict = {}  # of each variable: the id of its node
 
     def ids(atoms):
-        return tuple(makers[atom] for atom in atoms if not hasattr(atom, "val"))  # a literal has no maker
+        return tuple(makers[atom] for atom in atoms if not isinstance(atom, Literal))
 
     def add(op, label, inputs, results):
         nodes.append(Node(f"n{len(nodes)}", op, label, inputs))
@@ -60,7 +61,8 @@ def jaxpr_nodes(jaxpr):
             alias(equation.outvars, inner.outvars)
 
     def alias(names, atoms):
-        makers.update({name: makers[atom] for name, atom in zip(names, atoms, strict=True) if not hasattr(atom, "val")})
+        pairs = zip(names, atoms, strict=True)
+        makers.update({name: makers[atom] for name, atom in pairs if not isinstance(atom, Literal)})
 
     for var in (*jaxpr.constvars, *jaxpr.invars):
         add("argument", str(var.aval.str_short()), (), [var])

@@ -15,7 +15,7 @@ def eager(ran):
     return lambda x, number: np.asarray(scale(jnp.asarray(x), number))
 
 
-def jitted(ran):
+def jit(ran):
     """Return the same traced; a Python number becomes an input of the graph."""
 
     @jax.jit
@@ -37,4 +37,4 @@ def static(ran):
     return lambda x, number: np.asarray(scale(x, number=number))
 
 
-WAYS = {"eager": eager, "jit": jitted, "jit, static number": static}
+WAYS = {"eager": eager, "jit": jit, "jit, static number": static}

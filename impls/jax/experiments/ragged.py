@@ -62,10 +62,17 @@ def counted(w):
 
 
 def compiled(function, w):
-    """Return the jitted function, and the number of programs in its cache."""
+    """Return the compiled function, and how often it was traced."""
     w = jnp.asarray(w)
-    jitted = jax.jit(lambda xs, lengths: function(w, xs, lengths))
-    return lambda xs, lengths: np.asarray(jitted(xs, lengths)), jitted._cache_size
+    num_traces = 0
+
+    @jax.jit
+    def jitted(xs, lengths):
+        nonlocal num_traces
+        num_traces += 1  # Python runs this line while JAX traces, and at no other time
+        return function(w, xs, lengths)
+
+    return lambda xs, lengths: np.asarray(jitted(xs, lengths)), lambda: num_traces
 
 
 WAYS = {

@@ -7,8 +7,8 @@ from impls.keras import two_layer
 
 
 def own_file():
-    """Keep the net in a .keras file: the weights, and the name of the class of a model that is one of its own."""
-    return "Model.save (.keras)", "keras", save_file, load_file
+    """Keep the net in a .keras file: the weights, and of a class that is not Keras' own, its name."""
+    return "Model.save (.keras) of a subclass", "keras", save_file, load_file
 
 
 def save_file(params, x, folder):

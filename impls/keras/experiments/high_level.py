@@ -47,7 +47,7 @@ if keras.backend.backend() == "tensorflow":  # a loop of one's own is written in
             with tf.GradientTape() as tape:
                 loss = two_layer.sum_squared_error(y, net(x, training=True))
             grads = tape.gradient(loss, net.trainable_weights)
-            net.optimizer.apply_gradients(zip(grads, net.trainable_weights, strict=True))
+            net.optimizer.apply(grads, net.trainable_weights)
             return loss
 
         return net, step

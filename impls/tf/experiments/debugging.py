@@ -45,8 +45,8 @@ def eager():
     return {
         "prints": on_tensors(prints),
         "stops": on_tensors(stops),
-        "nan": searched(logarithm),
-        "nan_gradient": searched(norm_gradient),
+        "nan": searched(on_tensors(logarithm)),
+        "nan_gradient": searched(on_tensors(norm_gradient)),
         "wrong_shape": {"run": on_tensors(product)},
     }
 
@@ -56,8 +56,8 @@ def traced():
     return {
         "prints": on_tensors(tf.function(prints)),
         "stops": on_tensors(tf.function(stops)),
-        "nan": searched(tf.function(logarithm)),
-        "nan_gradient": searched(tf.function(norm_gradient)),
+        "nan": searched(on_tensors(tf.function(logarithm))),
+        "nan_gradient": searched(on_tensors(tf.function(norm_gradient))),
         "wrong_shape": {
             "trace": on_tensors(tf.function(product).get_concrete_function),
             "run": on_tensors(tf.function(product)),
@@ -70,8 +70,8 @@ def session():
     return {
         "prints": built(prints, 4),
         "stops": built(stops, 4),
-        "nan": built(lambda x: checked(logarithm(x)), 4),
-        "nan_gradient": built(lambda x: checked(tf.gradients(norm(x), x)[0]), 4),
+        "nan": searched(lambda x: built(logarithm, 4)(x)),
+        "nan_gradient": searched(lambda x: built(lambda x: tf.gradients(norm(x), x)[0], 4)(x)),
         "wrong_shape": {"build": lambda x, w: built(product, x.shape, w.shape)},
     }
 
@@ -85,18 +85,13 @@ def built(function, *shapes):
     return lambda *arrays: run(result, dict(zip(placeholders, arrays, strict=True)))
 
 
-def checked(tensor):
-    """Add the node that searches a tensor for NaN; in a static graph nothing searches all of them."""
-    return tf.debugging.check_numerics(tensor, "searched")
-
-
 def searched(function):
-    """Let TensorFlow search every result for NaN and infinity."""
+    """Let TensorFlow search every result for NaN and infinity; of a graph, those that are added to it meanwhile."""
 
     def run(x):
         tf.debugging.enable_check_numerics()
         try:
-            return function(tf.constant(x))
+            return function(x)
         finally:
             tf.debugging.disable_check_numerics()
 

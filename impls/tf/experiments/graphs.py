@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from impls.graphs import CHAIN, GRADIENTS, NET, Graph, Node, as_lines
+from impls.graphs import CHAIN, GRADIENTS, NET, inputs_of, of_graph_def
 from impls.tf import two_layer
 
 v1 = tf.compat.v1
@@ -37,8 +37,8 @@ def run(session, subject, fetch, feeds):
     session.run(fetch, feeds, v1.RunOptions(output_partition_graphs=True), metadata)
     (ran,) = metadata.partition_graphs
     return [
-        graph(subject, "GraphDef", "before", written),
-        graph(subject, "optimised GraphDef", "after", ran.node),
+        of_graph_def(subject, "GraphDef", "before", written),
+        of_graph_def(subject, "optimised GraphDef", "after", ran.node),
     ]
 
 
@@ -49,17 +49,6 @@ def needed(graph_def, names):
     for name in found:  # grows while it is walked
         found += [read for read in inputs_of(by_name[name]) if read not in found]
     return [node for node in graph_def.node if node.name in found]
-
-
-def graph(subject, artefact, stage, nodes):
-    """Return a part of a GraphDef; the text is a line per node, where TensorFlow's own has ten."""
-    nodes = [Node(node.name, node.op, node.name.split("/")[-1], inputs_of(node)) for node in nodes]
-    return Graph(subject, artefact, stage, nodes, as_lines(nodes))
-
-
-def inputs_of(node):
-    """Return the names of nodes: of "^name:1", which is the second output, waited for and not read, "name"."""
-    return tuple(dict.fromkeys(name.removeprefix("^").split(":")[0] for name in node.input))
 
 
 def graph_nodes(graph_def):

@@ -1,4 +1,4 @@
-"""A small two-layer net in PyTorch: torch.compile makes a program for one shape, and of the second one, for any."""
+"""A small two-layer net in PyTorch: torch.compile makes a program for the first shape, and then one for all others."""
 
 import torch
 from torch._inductor.compile_fx import compile_fx
@@ -31,6 +31,7 @@ def eager(w1, w2):
 def compiled(w1, w2):
     """Return what predicts in compiled code, and how often it was traced."""
     backend = Counting()
+    # A lambda for each way: compiled code belongs to the code object, and `net` is one for both.
     return waiting(torch.compile(lambda x, w1, w2: net(x, w1, w2), backend=backend), w1, w2), lambda: backend.num_graphs
 
 

@@ -70,6 +70,6 @@ def test_the_slider_has_what_the_table_is_made_of(whole: Record, lesson_page: st
 
 def test_only_variants_of_the_same_packages_are_paired(with_data: Callable[..., Lesson]) -> None:
     """Keras on one engine is not compared with Keras on another."""
-    pairs = amortisation._pairs(with_data("none", {}))
+    pairs = amortisation.pairs(with_data("none", {}))
     assert {(eager["variant"], static["variant"]) for eager, static in pairs} >= {("jax-eager", "jax-jit")}
     assert not [pair for pair in pairs if pair[0]["backend"] == "keras"]
