@@ -22,13 +22,16 @@ BACKEND = Backend(
             env=_COLD,
             cache_env=_CACHED,
         ),
-        # Steps compiled whole (`tuned.py`), the dense nets' several for each call; the U-Net eager, in channels-last.
+        # Differs from torch-eager by the layout of images and kernels alone.
+        Variant("torch-channels-last", mode="eager", requires=("torch",), lane="tuned", models=("unet",), env=_COLD),
+        # Steps compiled whole (`tuned.py`), the dense nets' several for each call; of the U-Net, which is channels-last
+        # here too, what torch-compile compiles.
         Variant(
             "torch-tuned",
             mode="compiled",
             requires=("torch",),
             lane="tuned",
-            slow_models=("two_layer", "autoencoder", "recurrent"),
+            slow_models=("two_layer", "autoencoder", "recurrent", "unet"),
             env=_COLD,
             cache_env=_CACHED,
             steps_per_call=(("two_layer", 10), ("autoencoder", 10)),

@@ -64,12 +64,13 @@ def configure(variant: Variant, num_threads: int, device: str) -> dict:
         "mkldnn": torch.backends.mkldnn.enabled,
     }
     if variant.mode == "compiled":
-        target = "training steps, but the U-Net's" if variant.lane == "tuned" else "forward and its backward"
+        target = "forward and its backward"
+        if variant.lane == "tuned":
+            target = f"training steps; of the U-Net {target}"
+            # Adam's moments of units that never fire decay to denormal numbers, on which a CPU computes slowly: after
+            # 800 steps the autoencoder's took twice as long. TensorFlow and XLA flush them to zero by themselves.
+            flags["flush_denormal"] = torch.set_flush_denormal(True)
         flags["compile"] = f"{target}; fullgraph, dynamic=False"
-    if variant.lane == "tuned":
-        # Adam's moments of units that never fire decay to denormal numbers, on which a CPU computes slowly: after 800
-        # steps the autoencoder's took twice as long. TensorFlow and XLA flush them to zero by themselves.
-        flags["flush_denormal"] = torch.set_flush_denormal(True)
     name = torch.cuda.get_device_name() if device == "gpu" else platform.processor() or platform.machine()
     versions = {"torch": str(torch.__version__)}
     if torch.version.cuda:
@@ -127,16 +128,16 @@ class Program:
             phase: partial(getattr(implementation, phase), self.net) for phase in PHASES
         }
         self._is_tuned = variant.lane == "tuned"
-        if self._is_tuned and spec.model == "unet":
-            # CPU time of a training step 0.9 times as much, of a forward pass 0.7 times (`small`, one thread).
+        is_unet = spec.model == "unet"
+        if self._is_tuned and is_unet:
             self._layout = torch.channels_last
             self.net.to(memory_format=torch.channels_last)
-        elif variant.mode == "compiled":
+        if variant.mode == "compiled":
             # All nets share torch's code for calling a module, so their programs count together against this limit.
             # It is set here and not in `configure`, since it imports Dynamo, which takes as long as torch: an eager net
             # imports it while its optimizer is built, the two-layer net not at all.
             torch.compiler.config.recompile_limit = 64
-            if self._is_tuned:
+            if self._is_tuned and not is_unet:
                 self._functions = tuned.functions(implementation, self.net)
             else:
                 # In place, the same as net = torch.compile(net). Two nets or sizes in one process would otherwise
