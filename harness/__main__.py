@@ -78,6 +78,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command.add_argument("--simulate-only", action="store_true", help="start no worker")
     command.add_argument("--json", metavar="PATH", help="also write all figures there")
     command.set_defaults(run=selfcheck, models="two_layer")
+    command = commands.add_parser("gpu-trial", help="certify and time all that a GPU machine has, within minutes")
+    options.add_to(command.add_argument)
+    command.add_argument("--out", metavar="DIR", required=True, help="where the run goes, in a folder of its own")
+    command.add_argument("--minutes", metavar="N", type=float, default=8.0, help="it ends by then (default: 8)")
+    command.set_defaults(run=gpu_trial, preset="gpu", device="gpu")
     command = commands.add_parser("lesson", help="exercises on static and dynamic graphs: list, show, start, check")
     _add_exercises_to(command.add_subparsers(dest="action", required=True, metavar="ACTION"))
     command = commands.add_parser("report", help="make the HTML report again from a results.json")
@@ -241,6 +246,26 @@ def selfcheck(values: argparse.Namespace) -> int:
             results.write_atomically(Path(values.json), results.dumps(check.as_dict()))
     check.print()
     return 0 if check.pairs or values.simulate_only else 1
+
+
+def gpu_trial(values: argparse.Namespace) -> int:
+    """Run one benchmark within a time, and print a short table last; return 1 if anything was refused."""
+    from harness import tables, trial
+
+    options.parse(values)  # a bad value is told at once
+    if values.minutes < trial.LEAST_MINUTES:
+        raise options.OptionError(f"--minutes {values.minutes:g}: give {trial.LEAST_MINUTES:g} or more")
+    out = Path(values.out)
+    options.check_writable(out)
+    chosen = {name: getattr(values, name, None) for name in options.DEFAULTS}
+    given = [f"--{name}={value}" for name, value in chosen.items() if value is not None]
+    status, document = trial.run(out, values.minutes, given)
+    if document is None:
+        print(f"nothing was measured in {values.minutes:g} minutes", file=sys.stderr)
+        return 1
+    tables.print_steps(document["likeforlike"])
+    print(out / "latest")
+    return status
 
 
 def _settings_of_all_nets(values: argparse.Namespace) -> dict[str, Any]:

@@ -71,7 +71,9 @@ class Display:
         """Return the estimate in words."""
         # The first stages say little about the pace; trust the expectation until a tenth is done.
         pace = self.elapsed_s / self._done_s if self._done_s > 0.1 * self._expected_s else 1.0
-        left_s = max(self._expected_s - self._done_s, 0.0) * pace
+        left_s = (self._expected_s - self._done_s) * pace
+        if left_s <= 0:
+            return "taking longer than expected"
         return f"about {left_s:.0f} s left" if left_s < 90 else f"about {left_s / 60:.0f} min left"
 
     def close(self) -> None:

@@ -19,6 +19,7 @@ from harness import (
     doctor,
     energy,
     environment,
+    expected,
     interpreters,
     pictures,
     places,
@@ -41,14 +42,6 @@ from harness.sampler import WorkerSampler
 from harness.workers import Worker, WorkerError, share_one_heap
 from impls import registry
 from impls.registry import Entry
-
-# Expected seconds of a stage, for the progress display alone: rough averages over frameworks on two cores.
-ORACLE_S = {"two_layer": 2.0, "autoencoder": 4.0, "recurrent": 2.0, "unet": 12.0}
-LAUNCH_S = {"two_layer": 4.0, "autoencoder": 4.0, "recurrent": 4.0, "unet": 6.0}
-PROVE_S = {"two_layer": 1.0, "autoencoder": 1.5, "recurrent": 2.0, "unet": 5.0}
-
-CEILING_S = 2.0
-PROFILE_S = 3.0
 
 Net = tuple[str, str]
 """A model and the name of its size."""
@@ -189,7 +182,8 @@ class Run:
         self._shared = ExitStack()
         self._shared_workers: dict[str, Worker] = {}
         for model in self.models:
-            self.display.expect(self.expected_s(model) * (len(sweep.values) if sweep else 1))
+            net_s = expected.net_s(model, self._to_time(model), preset, is_timed=not is_smoke_test)
+            self.display.expect(net_s * (len(sweep.values) if sweep else 1))
 
     def take_over(self, block: Mapping[str, Any]) -> None:
         """Go on with a run that stopped: keep what it says about the nets that it finished."""
@@ -297,7 +291,7 @@ class Run:
         problem = Problem.of(model, self.preset.sizes[model], self.seed, self.csv, optimizer=optimizer)
         cells = [self._cell(model, entry) for entry in self.variants]
         if optimizer is not None:
-            self.display.expect(ORACLE_S[model] + len(cells) * (LAUNCH_S[model] + PROVE_S[model]))
+            self.display.expect(expected.net_s(model, self._to_time(model), self.preset, is_timed=False))
         with self._oracle(problem, BOTH_PRECISIONS if optimizer is None else ()) as oracle:
             self._prove_all(problem, oracle, cells)
         return cells
@@ -328,15 +322,9 @@ class Run:
         if self.lesson is not None:
             self.lesson.close()
 
-    def expected_s(self, model: str) -> float:
-        """Return about how long one net takes, for the progress display."""
-        num_variants = len(self.variants)
-        if self.is_smoke_test:
-            return ORACLE_S[model] + num_variants * (LAUNCH_S[model] + PROVE_S[model])
-        launch_s = (num_variants + 1) * LAUNCH_S[model]  # the control is launched too
-        launch_s += num_variants * PROVE_S[model] + len(self.preset.phases) * self.preset.max_group_s
-        modes_s = len(self.preset.mode_phases) * 2 * self.preset.max_mode_s
-        return ORACLE_S[model] + self.preset.num_launches * launch_s + modes_s
+    def _to_time(self, model: str) -> list[Entry]:
+        """Return the variants of a net that are installed and not left out."""
+        return [entry for entry in self.variants if self._cell(model, entry).status == "not timed"]
 
     def _cell(self, model: str, entry: Entry) -> Cell:
         available = registry.availability(model, entry)
@@ -354,7 +342,8 @@ class Run:
         model = problem.spec.model
         running = [cell for cell in cells if cell.status == "not timed"]
         for number, cell in enumerate(running, 1):
-            self.display.stage(f"{model}: starting {cell.entry.name} ({number} of {len(running)})", LAUNCH_S[model])
+            text = f"{model}: starting {cell.entry.name} ({number} of {len(running)})"
+            self.display.stage(text, expected.launch_s(model, cell.entry))
             try:
                 cell.worker = self._started_worker(cell.entry, cell.entry.name, processes)
                 cell.facts = cell.worker.facts
@@ -369,7 +358,8 @@ class Run:
         for cell in cells:
             if cell.status != "not timed" or not cell.entry.variant.cache_env or places.is_elsewhere(cell.entry):
                 continue
-            self.display.stage(f"{model}: starting {cell.entry.name} with a filled compile cache", 2 * LAUNCH_S[model])
+            text = f"{model}: starting {cell.entry.name} with a filled compile cache"
+            self.display.stage(text, 2 * expected.launch_s(model, cell.entry))
             with tempfile.TemporaryDirectory(prefix="likeforlike-cache-", ignore_cleanup_errors=True) as cache:
                 try:
                     for _ in ("fills", "finds"):
@@ -410,7 +400,7 @@ class Run:
             if backend in self.ceilings or not cell.is_running or not registry.offers(cell.entry, "ceilings"):
                 continue
             assert cell.worker is not None
-            self.display.stage(f"measuring the machine with {cell.entry.name}", CEILING_S)
+            self.display.stage(f"measuring the machine with {cell.entry.name}", expected.CEILING_S)
             try:
                 self.ceilings[backend] = ceilings.measure(cell.worker, min_s=self.preset.min_ceiling_s)
             except WorkerError as error:  # the cell itself has been timed
@@ -422,7 +412,7 @@ class Run:
     def _oracle(self, problem: Problem, starts: Collection[str]) -> Iterator[Oracle]:
         spec = problem.spec
         num_steps = self.preset.num_certified_steps.get(spec.model, spec.num_certified_steps)
-        self.display.stage(f"{spec.model}: computing the float64 reference", ORACLE_S[spec.model])
+        self.display.stage(f"{spec.model}: computing the float64 reference", expected.ORACLE_S[spec.model])
         with Oracle(problem, min(num_steps, spec.num_certified_steps), self.num_threads, starts) as oracle:
             oracle.prepare()
             yield oracle
@@ -461,7 +451,7 @@ class Run:
             for cell in lane:
                 with self._lock:
                     text = f"{problem.spec.model}: certifying {cell.entry.name} ({next(number)} of {len(provable)})"
-                    self.display.stage(text, PROVE_S[problem.spec.model])
+                    self.display.stage(text, expected.prove_s(problem.spec.model, cell.entry))
                 self._prove(problem, oracle, cell, prove)
 
         lanes = [[cell for cell in provable if (cell.entry.variant.mode == "compiled") is one] for one in (True, False)]
@@ -552,7 +542,7 @@ class Run:
         """Start a worker with the baseline once more, for the A/A control."""
         model = problem.spec.model
         with self._lock:
-            self.display.stage(f"{model}: starting {baseline.name} again, as the control", LAUNCH_S[model])
+            self.display.stage(f"{model}: starting {baseline.name} again, as the control", expected.LAUNCH_S[model])
         try:
             self._twin = self._started_worker(baseline, CONTROL, processes)
         except WorkerError as error:
@@ -613,7 +603,7 @@ class Run:
         for cell in cells:
             if not cell.is_running or cell.worker is None:
                 continue
-            self.display.stage(f"{model}: kernels of {cell.entry.name}, {phase}", PROFILE_S)
+            self.display.stage(f"{model}: kernels of {cell.entry.name}, {phase}", expected.PROFILE_S)
             try:
                 cell.activities[phase] = activity.measure(cell.worker, phase)
             except WorkerError as error:  # the cell itself has been timed
@@ -677,7 +667,7 @@ class Run:
         if not num_steps or not headline:
             return
         headline.sort(key=lambda cell: cell.entry != baseline)
-        self.display.stage(f"{problem.spec.model}: training for the pictures", ORACLE_S[problem.spec.model])
+        self.display.stage(f"{problem.spec.model}: training for the pictures", expected.ORACLE_S[problem.spec.model])
         for cell in headline[: self.preset.num_pictures[problem.spec.model]]:
             assert cell.worker is not None
             try:

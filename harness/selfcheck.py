@@ -21,10 +21,11 @@ from rich.console import Console
 from rich.table import Table
 
 from harness import environment, programs, schedule, simulation, stats
+from harness.expected import LAUNCH_S
 from harness.presets import Preset
 from harness.problem import Problem
 from harness.progress import Display
-from harness.run import CONTROL, LAUNCH_S
+from harness.records import CONTROL
 from harness.sampler import WorkerSampler
 from harness.workers import Worker, WorkerError, share_one_heap
 from impls import registry

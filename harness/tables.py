@@ -167,6 +167,39 @@ def print_comparison(comparison: Comparison) -> None:
     _print(table, [*lines, comparison.answer])
 
 
+def print_steps(block: Mapping[str, Any]) -> None:
+    """Print a row per timed cell of a document's block: a step's time, ratio, kernels and energy, and its proof."""
+    columns = "step", "ratio", "95 % interval", "kernels", "energy", "float64 error"
+    table = Table("net", "phase", "variant", *(Column(title, justify="right") for title in columns), box=SIMPLE)
+    errors: dict[tuple[str, str, str], float] = {}
+    for found in block["certificates"]:
+        if found["precision"] == "float64" and found["rel_error"] is not None:
+            key = found["model"], found["size"], found["variant"]
+            errors[key] = max(errors.get(key, 0.0), found["rel_error"])
+    others = []
+    for cell in block["cells"]:
+        if cell["status"] != "timed":
+            others.append(f"{cell['model']}, {cell['phase']}, {cell['variant']}: {cell['status']}, {cell['reason']}")
+            continue
+        has_interval = cell["ratio_low"] is not None
+        activity, energy = cell.get("activity"), cell.get("energy")
+        error = errors.get((cell["model"], cell["size"], cell["variant"]))
+        table.add_row(
+            f"{cell['model']} {cell['size']}/{cell['batch_size']}",
+            cell["phase"],
+            cell["variant"],
+            f"{1e3 * cell['step_time_s']:.4g} ms",
+            "" if cell["ratio"] is None else f"{cell['ratio']:.2f}",
+            f"{cell['ratio_low']:.2f} to {cell['ratio_high']:.2f}" if has_interval else "",
+            f"{activity['num_kernels']:.0f}" if activity else "",
+            f"{1e3 * energy['step_energy_j']:.3g} mJ" if energy else "",
+            "" if error is None else f"{error:.1e}",
+        )
+    failed = sum(not found["passed"] for found in block["certificates"])
+    num_passed = len(block["certificates"]) - failed
+    _print(table, [*others, f"certificates: {num_passed} quantities passed, {failed} failed"])
+
+
 def _group_lines(group: GroupChange) -> list[str]:
     times, baseline = group.baseline_time_s, group.baseline
     if times is None:

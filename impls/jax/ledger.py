@@ -8,6 +8,8 @@ import numpy as np
 
 _AXES = {"b": "N", "f": "C", "0": "H", "1": "W", "i": "I", "o": "O"}
 """The letters of HLO's `dim_labels`, and those of everybody else."""
+_LIBRARIES = {"ynn": "YNNPACK"}
+"""What HLO calls a library, and what everybody else does."""
 
 
 def of_executable(executable: jax.stages.Compiled | None) -> dict[str, str]:
@@ -16,7 +18,8 @@ def of_executable(executable: jax.stages.Compiled | None) -> dict[str, str]:
         return dict.fromkeys(("layout", "donation", "compiler"), "unknown: compiled by the first call")
     hlo = executable.as_text()
     kernels = Counter(re.findall(r'kind":"__(\w+?)_fusion|custom_call_target="([^"]+)"', hlo))
-    libraries = [f"{number} {''.join(name)} kernels" for name, number in sorted(kernels.items())]
+    names = {found: "".join(found) for found in kernels}
+    libraries = [f"{kernels[found]} {_LIBRARIES.get(name, name)} kernels" for found, name in sorted(names.items())]
     memory = executable.memory_analysis()
     reused_bytes = memory.alias_size_in_bytes
     return {

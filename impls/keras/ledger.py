@@ -47,8 +47,9 @@ def graph_compiler(graph: Any) -> str:
     """Name what compiles a traced `tf.function`: its attribute says what TensorFlow's runtime does with it."""
     if graph is None:
         return "unknown: not traced yet"
+    operations = f"{len(graph.graph.get_operations())} operations"
     must_compile = graph.function_def.attr["_XlaMustCompile"].b
-    return f"{'XLA' if must_compile else 'none; Grappler'}, {len(graph.graph.get_operations())} operations"
+    return f"XLA, {operations}" if must_compile else f"none; {operations} before Grappler"
 
 
 def caches() -> str:

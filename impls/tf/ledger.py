@@ -16,7 +16,7 @@ def of_session(function: SessionFunction, batch: Batch) -> dict[str, str]:
     return {
         "layout": _layout(function.session.graph),
         "donation": _donation(types),
-        "compiler": f"none; Grappler, {len(types)} operations, {_num(types, '_Mkl')} of them oneDNN's",
+        "compiler": f"none; Grappler leaves {len(types)} operations, {_num(types, '_Mkl')} of them oneDNN's",
         "caches": "none",
     }
 
@@ -29,12 +29,12 @@ def of_tf_function(function: Any, batch: Batch) -> dict[str, str]:
     traced = function.get_concrete_function(batch)
     types = [operation.type for operation in traced.graph.get_operations()]
     is_compiled = traced.function_def.attr["_XlaMustCompile"].b  # what XLA cannot compile raises, and is not run
-    compiler = "XLA" if is_compiled else "none; Grappler"
+    compiler = f"XLA, {len(types)} operations" if is_compiled else f"none; {len(types)} operations before Grappler"
     cache_on_disk = "persistent_cache_directory" in os.environ.get("TF_XLA_FLAGS", "")
     return {
         "layout": _layout(traced.graph),
         "donation": "unknown" if is_compiled else _donation(types),
-        "compiler": f"{compiler}, {len(types)} operations, traces: {function.experimental_get_tracing_count()}",
+        "compiler": f"{compiler}, traces: {function.experimental_get_tracing_count()}",
         "caches": "XLA's, on disk" if is_compiled and cache_on_disk else "none",
     }
 

@@ -1,5 +1,6 @@
 """PyTorch behind the contract: process settings, layouts, and `Program`."""
 
+import os
 import platform
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -71,6 +72,7 @@ def configure(variant: Variant, num_threads: int, device: str) -> dict:
             # 800 steps the autoencoder's took twice as long. TensorFlow and XLA flush them to zero by themselves.
             flags["flush_denormal"] = torch.set_flush_denormal(True)
         flags["compile"] = f"{target}; fullgraph, dynamic=False"
+        flags["compile_threads"] = os.environ.get("TORCHINDUCTOR_COMPILE_THREADS", "default")
     name = torch.cuda.get_device_name() if device == "gpu" else platform.processor() or platform.machine()
     versions = {"torch": str(torch.__version__)}
     if torch.version.cuda:

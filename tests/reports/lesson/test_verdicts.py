@@ -199,7 +199,14 @@ def test_loops(with_data: Planted, unrolled: list[int], looped: list[int], outco
 
 @pytest.mark.parametrize(
     ("factors", "outcome"),
-    [((1.0, 1.1), HOLDS), ((3.0, 4.0), NOT_REPRODUCED), ((1.0, 3.0), ONLY), ((), NOT_MEASURED)],
+    [
+        ((1.0, 1.1, 1.0), HOLDS),
+        ((1.0, 1.1, 9.0), HOLDS),
+        ((3.0, 4.0, 1.0), NOT_REPRODUCED),
+        ((1.0, 3.0, 1.0), ONLY),
+        ((1.0,), NOT_MEASURED),
+        ((), NOT_MEASURED),
+    ],
 )
 def test_high_level_is_compared_with_the_slowest_raw_program(
     with_data: Planted, whole: Record, factors: tuple[float, ...], outcome: str
@@ -208,7 +215,7 @@ def test_high_level_is_compared_with_the_slowest_raw_program(
     slowest_s = max(cell["step_time_s"] for cell in raw)
     data = {
         ("Keras", way): {"num_steps": 10, "seconds": [factor * slowest_s * (1 + 1e-4 * index) for index in range(9)]}
-        for way, factor in zip(("fit", "custom loop"), factors, strict=False)
+        for way, factor in zip(("fit", "train_on_batch", "custom loop, eager"), factors, strict=False)
     }
     assert high_level.card(with_data("high_level", data)).verdict.outcome == outcome
 

@@ -1,0 +1,43 @@
+"""About how many seconds the stages of a run take, for the progress display alone.
+
+Rough averages over the frameworks, on two cores.
+"""
+
+from collections.abc import Sequence
+
+from harness.presets import Preset
+from impls.registry import Entry
+
+ORACLE_S = {"two_layer": 2.0, "autoencoder": 4.0, "recurrent": 2.0, "unet": 12.0}
+LAUNCH_S = {"two_layer": 4.0, "autoencoder": 4.0, "recurrent": 4.0, "unet": 6.0}
+PROVE_S = {"two_layer": 1.0, "autoencoder": 1.5, "recurrent": 2.0, "unet": 5.0}
+# Of what is slow to start (`Variant.slow_models`).
+SLOW_LAUNCH_S = {"two_layer": 15.0, "autoencoder": 15.0, "recurrent": 20.0, "unet": 60.0}
+SLOW_PROVE_S = {"two_layer": 15.0, "autoencoder": 15.0, "recurrent": 20.0, "unet": 90.0}
+
+CEILING_S = 2.0
+PROFILE_S = 3.0
+
+
+def launch_s(model: str, entry: Entry) -> float:
+    """Return what it takes to start a variant and take its first steps."""
+    return (SLOW_LAUNCH_S if model in entry.variant.slow_models else LAUNCH_S)[model]
+
+
+def prove_s(model: str, entry: Entry) -> float:
+    """Return what it takes to certify a variant."""
+    return (SLOW_PROVE_S if model in entry.variant.slow_models else PROVE_S)[model]
+
+
+def net_s(model: str, entries: Sequence[Entry], preset: Preset, is_timed: bool) -> float:
+    """Return what one net takes: to certify it and, if `is_timed`, all else that the preset does with it."""
+    starts_s = sum(launch_s(model, entry) + prove_s(model, entry) for entry in entries)
+    if not is_timed:
+        return ORACLE_S[model] + starts_s
+    starts_s += LAUNCH_S[model]  # of the A/A control
+    rounds_s = len(preset.phases) * preset.max_group_s
+    modes_s = len(preset.mode_phases) * 2 * preset.max_mode_s
+    cached = [entry for entry in entries if preset.with_warm_cache and entry.variant.cache_env]
+    warm_s = sum(2 * launch_s(model, entry) for entry in cached)
+    pictures_s = ORACLE_S[model] if model in preset.num_pictures else 0.0
+    return ORACLE_S[model] + preset.num_launches * (starts_s + rounds_s) + modes_s + warm_s + pictures_s
