@@ -232,6 +232,8 @@ def selfcheck(values: argparse.Namespace) -> int:
     if min(values.runs, values.pairs) < 1:
         raise options.OptionError("--runs and --pairs: give whole numbers, 1 or more")
     settings = options.parse(values)
+    if settings.pop("precision") != "fp32":
+        raise options.OptionError("--precision: the twins are measured in fp32; leave it out")
     if values.variants is None:
         settings["variants"] = [entry for entry in settings["variants"] if entry.variant.headline]
     if values.json is not None:

@@ -20,6 +20,7 @@ DEFAULTS = {
     "variants": None,
     "threads": None,
     "device": "auto",
+    "precision": "fp32",
     "seed": "0",
     "csv": None,
     "sweep": None,
@@ -39,6 +40,7 @@ def add_to(add: Callable[..., Any]) -> None:
     add("--models", "--model", metavar="M,…", help="nets, separated by commas (default: the preset's)")
     add("--variants", "--variant", metavar="V,…", help="variants, separated by commas (default: the preset's)")
     add_machine_to(add)
+    add("--precision", metavar="P", default=DEFAULTS["precision"], help="fp32, tf32 or bf16 (default: fp32)")
     add("--seed", metavar="N", default=DEFAULTS["seed"], help="seed of parameters, batches and order (default: 0)")
     add("--csv", metavar="FILE", help="sign-language MNIST for the autoencoder, instead of scikit-learn's digits")
 
@@ -111,6 +113,7 @@ def parse(values: argparse.Namespace) -> dict[str, Any]:
     if variant_names is None and preset.as_written_only:
         variants = [entry for entry in variants if entry.variant.lane == "as-written"]
     variants = interpreters.attach(variants, values.python)
+    settings = machine(values, is_here=not any(places.is_elsewhere(entry) for entry in variants))
     left_out = set() if variant_names is not None else left_out_cells(preset, variants)
     if values.csv is not None:
         _check_csv(values.csv)
@@ -119,10 +122,24 @@ def parse(values: argparse.Namespace) -> dict[str, Any]:
         "models": models,
         "variants": variants,
         "left_out": left_out,
-        **machine(values, is_here=not any(places.is_elsewhere(entry) for entry in variants)),
+        **settings,
+        "precision": _precision(values.precision, preset, settings["device"]),
         "seed": _whole(values.seed, "--seed", 0),
         "csv": values.csv,
     }
+
+
+def _precision(name: str, preset: presets.Preset, device: str) -> str:
+    from harness import environment
+    from impls.contract import PRECISIONS
+
+    if name not in PRECISIONS:
+        raise OptionError(f"unknown precision {name!r}; choose from {', '.join(PRECISIONS)}")
+    if name == "tf32" and environment.kind(device) == "cpu":
+        raise OptionError("--precision tf32: a CPU has no such products; use --device gpu, or fp32 or bf16")
+    if name != "fp32" and preset.with_lesson:
+        raise OptionError(f"--precision {name}: the lesson is measured in fp32; leave one of them out")
+    return name
 
 
 @dataclass(frozen=True)

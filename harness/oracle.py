@@ -10,14 +10,19 @@ from typing import Self
 import numpy as np
 
 from harness import programs
-from harness.problem import Problem
+from harness.problem import PERTURBATION, Problem
 from harness.workers import Worker
 from impls import registry
 
 FLOAT64_LIMIT = 1e-10
 FLOAT64_START_LIMIT = 1e-13
 FLOAT32_FACTOR = 8.0
-FLOAT32_EPS = float(np.finfo(np.float32).eps)
+EPS = {"fp32": float(np.finfo(np.float32).eps), "tf32": 2.0**-10, "bf16": 2.0**-7}
+"""Of each precision's format, the distance from 1 to the next number: no limit of float32 programs is below it."""
+
+REACH = {"fp32": PERTURBATION, "tf32": EPS["tf32"], "bf16": EPS["bf16"]}
+"""How far parameters are moved, as a share of themselves. Below float32, what is rounded last leaves the most noise."""
+
 BOTH_PRECISIONS = ("float32", "float64")
 NUM_PERTURBED = 3
 WITHOUT_ENVELOPE = ("forward@0", "loss@0")
@@ -26,6 +31,8 @@ WITHOUT_ENVELOPE = ("forward@0", "loss@0")
 
 class Oracle:
     """The float64 reference for one problem, kept on disk, and the error that the reference makes in float32.
+
+    In a lower precision it is the error that it makes when it rounds as that does (`impls.reference.rounding`).
 
     Use it as a context manager; `prepare` computes everything in a worker of its own.
 
@@ -37,15 +44,22 @@ class Oracle:
             asks a program for functions of their own, which some compilers take long over. Where it is left out, the
             slots after the first step hold the gradients (momentum's velocity is the gradient there); a net whose
             optimizer has no slots is always compared.
+        precision: one of `impls.contract.PRECISIONS`, of float32 programs.
     """
 
     def __init__(
-        self, problem: Problem, num_steps: int, num_threads: int, starts: Collection[str] = BOTH_PRECISIONS
+        self,
+        problem: Problem,
+        num_steps: int,
+        num_threads: int,
+        starts: Collection[str] = BOTH_PRECISIONS,
+        precision: str = "fp32",
     ) -> None:
         self.starts = frozenset(starts if problem.spec.optimizer.slots else BOTH_PRECISIONS)
         self.problem = problem
         self.num_steps = num_steps
         self.num_threads = num_threads
+        self.precision = precision
         self.float32_error: dict[str, float] = {}
         self._names: dict[str, Path] = {}
 
@@ -61,7 +75,7 @@ class Oracle:
     def prepare(self) -> None:
         """Run the reference in float64, in float32, and in float32 from perturbed parameters."""
         entry = next(entry for entry in registry.variants().values() if entry.backend == "reference")
-        with Worker(entry, self.num_threads, "cpu") as worker:
+        with Worker(entry, self.num_threads, "cpu", precision=self.precision) as worker:
             worker.start()
             programs.load_model(worker, self.problem)
             for quantity, array in self._trace(worker, "float64", 0):
@@ -72,11 +86,11 @@ class Oracle:
                     if perturbation and quantity in WITHOUT_ENVELOPE:
                         continue
                     error, _ = self.compare(quantity, array)
-                    own = self.float32_error.get(quantity, FLOAT32_EPS)
+                    own = self.float32_error.get(quantity, EPS[self.precision])
                     self.float32_error[quantity] = max(own, error if error is not None else own)
 
     def _trace(self, worker: Worker, precision: str, perturbation: int) -> Iterator[tuple[str, np.ndarray]]:
-        programs.open_program(worker, self.problem, "oracle", precision, perturbation)
+        programs.open_program(worker, self.problem, "oracle", precision, perturbation, REACH[self.precision])
         if self.starts:
             yield from programs.trace_start(worker, "oracle")
         yield from programs.trace_steps(worker, "oracle", self.num_steps)
@@ -114,7 +128,7 @@ class Oracle:
         if precision == "float64":
             is_normalised = quantity.startswith(("layer", "grad")) and self.problem.spec.statistics
             return FLOAT64_START_LIMIT if "@0" in quantity and not is_normalised else FLOAT64_LIMIT
-        return FLOAT32_FACTOR * self.float32_error.get(quantity, FLOAT32_EPS)
+        return FLOAT32_FACTOR * self.float32_error.get(quantity, EPS[self.precision])
 
 
 def relative_error(

@@ -43,7 +43,7 @@ def timed(block: Record) -> dict[tuple[Place, str], Record]:
 
 
 def machine_differences(old: Record, new: Record) -> list[str]:
-    """Return in what the machines of two runs differ, threads and devices included: "threads: 2 → 4"."""
+    """Return in what the machines of two runs differ, threads, devices and precision included: "threads: 2 → 4"."""
     before, after = _machine(old), _machine(new)
     found = [f"{fact}: {before[fact]} → {after[fact]}" for fact in before if before[fact] != after[fact]]
     devices = {key: cell["device"] for key, cell in timed(old).items()}
@@ -65,6 +65,7 @@ def _machine(block: Record) -> dict[str, Any]:
         "GPUs": ", ".join(str(gpu.get("name")) for gpu in environment["gpus"]) or "none",
         "threads": run["num_threads"],
         "device": run["device"],
+        "precision": run.get("precision", "fp32"),
     }
 
 

@@ -14,8 +14,8 @@ from impls.specs import ModelSpec
 NUM_BATCHES = {"two_layer": 1, "autoencoder": 8, "recurrent": 8, "unet": 2}
 """Distinct batches that training cycles through. The lecture's two-layer program trains on a single one."""
 
-PERTURBATION_ULPS = 8
-"""In machine epsilons, about the noise that float32 kernels leave on a layer's output (see docs/equivalence.md)."""
+PERTURBATION = 8 * float(np.finfo(np.float32).eps)
+"""About the noise that float32 kernels leave on a layer's output (see docs/equivalence.md)."""
 
 
 @dataclass(frozen=True)
@@ -63,26 +63,25 @@ class Problem:
         num_batches = self.num_batches or NUM_BATCHES[self.spec.model]
         return data.batches(self.spec, self.seed, num_batches, csv=self.csv)
 
-    def packed(self, precision: str, perturbation: int = 0) -> dict[str, object]:
+    def packed(self, precision: str, perturbation: int = 0, reach: float = PERTURBATION) -> dict[str, object]:
         """Return the arguments `params` and `batches` of `worker.Worker.open`.
 
         Args:
             precision: "float32" or "float64".
-            perturbation: if not 0, the seed of a draw that moves every parameter by up to `PERTURBATION_ULPS` units in
-                the last place of float32.
+            perturbation: if not 0, the seed of a draw that moves every parameter.
+            reach: by how much of itself at most.
         """
         params: Mapping[str, np.ndarray] = self.params
         if perturbation:
             rng = np.random.default_rng([self.seed, perturbation])
-            params = {name: _moved(array, rng) for name, array in params.items()}
+            params = {name: _moved(array, rng, reach) for name, array in params.items()}
         return {
             "params": _pack_all(params, precision),
             "batches": [_pack_all(batch, precision) for batch in self.batches],
         }
 
 
-def _moved(array: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    reach = PERTURBATION_ULPS * float(np.finfo(np.float32).eps)
+def _moved(array: np.ndarray, rng: np.random.Generator, reach: float) -> np.ndarray:
     return (array * (1 + reach * rng.uniform(-1, 1, array.shape))).astype(np.float32)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from harness.problem import Problem
+from harness.problem import PERTURBATION, Problem
 from harness.worker import unpack
 from harness.workers import Worker
 
@@ -13,9 +13,11 @@ PHASES = ("train_step", "forward")
 CALL_TIMEOUT_S = 600.0
 
 
-def open_program(worker: Worker, problem: Problem, key: str, precision: str, perturbation: int = 0) -> float:
+def open_program(
+    worker: Worker, problem: Problem, key: str, precision: str, perturbation: int = 0, reach: float = PERTURBATION
+) -> float:
     """Build the problem's net in a worker under the name `key`; returns the seconds of the stage `build`."""
-    packed = problem.packed(precision, perturbation)
+    packed = problem.packed(precision, perturbation, reach)
     return worker.call("open", CALL_TIMEOUT_S, key=key, request=problem.spec.request, **packed)
 
 

@@ -161,6 +161,7 @@ class Worker:
         variant: str,
         num_threads: int,
         device: str,
+        precision: str,
         cpus: list[int] | None,
         env: dict[str, str],
         scratch: str,
@@ -187,7 +188,7 @@ class Worker:
         hide(foreign)
         start = time.perf_counter()
         self.runtime = importlib.import_module(f"impls.{backend}.runtime")
-        facts = self.runtime.configure(self.entry.variant, num_threads, device)
+        facts = self.runtime.configure(self.entry.variant, num_threads, device, precision)
         import_s = time.perf_counter() - start
         return {
             **facts,

@@ -60,11 +60,15 @@ class Worker:
     """A process of its own for one variant. Use it as a context manager: it never outlives the block.
 
     After `start`, `facts` holds what the runtime reported: device, versions, flags, `import_s`. `device` is "cpu",
-    "gpu" or "gpu:1". `cache` is the folder of the framework's compile cache, which is off without it.
+    "gpu" or "gpu:1". `cache` is the folder of the framework's compile cache, which is off without it. `precision` is
+    one of `impls.contract.PRECISIONS`.
     """
 
-    def __init__(self, entry: Entry, num_threads: int, device: str, cache: str | None = None) -> None:
+    def __init__(
+        self, entry: Entry, num_threads: int, device: str, cache: str | None = None, precision: str = "fp32"
+    ) -> None:
         self.entry = entry
+        self.precision = precision
         self.cache = cache
         self.num_threads = num_threads
         self.device = environment.kind(device)
@@ -109,6 +113,7 @@ class Worker:
             variant=self.entry.name,
             num_threads=self.num_threads,
             device=self.device,
+            precision=self.precision,
             scratch=self._folder,
             cache=self.cache,
             **self._ask("settings", **self._settings),

@@ -3,8 +3,8 @@
 A backend is a folder `impls/<backend>/`:
 
 - `__init__.py` declares `BACKEND`, a `Backend`. It imports no framework, so that listing costs nothing.
-- `runtime.py` has `configure(variant, num_threads, device)`, `peak_device_memory_bytes()` and the class `Program`, and
-  imports the framework.
+- `runtime.py` has `configure(variant, num_threads, device, precision)`, `peak_device_memory_bytes()` and the class
+  `Program`, and imports the framework.
 - `<model>.py`, one per net, has the functions of `Implementation`, in that order.
 
 Canonical arrays, the only ones that cross a folder's border, are NumPy: dense weights (in, out), convolutions OIHW,
@@ -24,6 +24,14 @@ Arrays = Mapping[str, np.ndarray]
 """Canonical arrays by name: parameters, gradients, statistics, optimizer slots, or the entries of a batch."""
 
 
+PRECISIONS = {
+    "fp32": "all of a float32 product's bits",
+    "tf32": "products of operands rounded to TF32's ten bits, summed in float32",
+    "bf16": "mixed precision: products in bfloat16, parameters and the optimizer in float32",
+}
+"""What a program computes matrix products and convolutions in, if its parameters are float32; float64 stays float64."""
+
+
 @dataclass(frozen=True)
 class Variant:
     """One way to run a backend's nets: the same functions, executed in another mode."""
@@ -38,10 +46,16 @@ class Variant:
     env: tuple[tuple[str, str], ...] = ()  # set before the import; "{scratch}" is the worker's own, empty folder
     cache_env: tuple[tuple[str, str], ...] = ()  # turns on the compile cache on disk, in the folder "{cache}"
     steps_per_call: tuple[tuple[str, int], ...] = ()  # by model: training steps of one `Program.train_steps`
+    precisions: tuple[tuple[str, tuple[str, ...] | None], ...] = ()  # besides fp32, with the models; None: all
 
     def num_steps(self, model: str) -> int:
         """Return how many training steps one call takes: 1, unless `steps_per_call` names the model."""
         return dict(self.steps_per_call).get(model, 1)
+
+    def computes_in(self, precision: str, model: str) -> bool:
+        """Tell whether a model can be run in one of `PRECISIONS`."""
+        models = dict(self.precisions).get(precision, ())
+        return precision == "fp32" or models is None or model in models
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,7 @@ def render(document: Document) -> str:
         run=run,
         has_lesson=bool(block.get("lesson")),
         environment=block["environment"],
+        arithmetic=words.ARITHMETIC[run.get("precision", "fp32")],
         answers=[(net, _answer(net)) for net in found],
         overview=_overview(run, largest),
         filters=_filters(block),

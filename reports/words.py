@@ -135,6 +135,10 @@ def _worst_float64(certificates: list[dict]) -> Markup:
     )
 
 
+ARITHMETIC = {"fp32": "", "tf32": "products in TF32", "bf16": "products in bfloat16"}
+"""What float32 programs compute with, by the run's precision, where that is not float32 throughout."""
+
+
 def described(section: Section) -> Markup:
     """Say in one sentence what the net is, with its sizes."""
     kind = KINDS.get(section.model)

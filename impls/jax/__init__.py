@@ -10,14 +10,24 @@ _CACHED = (
     ("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1"),
 )
 
+_PRECISIONS = (("tf32", None), ("bf16", ("autoencoder", "recurrent", "unet")))  # of Flax's nets: see `mixed.py`
+
 _ENV = (("XLA_PYTHON_CLIENT_PREALLOCATE", "false"),)
 """JAX would take three quarters of a GPU's memory at once, whatever it needs; the other workers need theirs."""
 
 BACKEND = Backend(
     title="JAX",
     variants=(
-        Variant("jax-jit", "compiled", _REQUIRES, headline=True, env=_ENV, cache_env=_CACHED),
-        Variant("jax-eager", "eager", _REQUIRES, slow_models=("unet",), env=_ENV, cache_env=_CACHED),
+        Variant("jax-jit", "compiled", _REQUIRES, headline=True, env=_ENV, cache_env=_CACHED, precisions=_PRECISIONS),
+        Variant(
+            "jax-eager",
+            "eager",
+            _REQUIRES,
+            slow_models=("unet",),
+            env=_ENV,
+            cache_env=_CACHED,
+            precisions=_PRECISIONS,
+        ),
         Variant(
             "jax-tuned",
             "compiled",
@@ -26,6 +36,7 @@ BACKEND = Backend(
             env=_ENV,
             cache_env=_CACHED,
             steps_per_call=(("two_layer", 10),),  # 0.65 times as long per step; the autoencoder gains nothing
+            precisions=_PRECISIONS,
         ),
     ),
 )

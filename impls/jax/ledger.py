@@ -38,13 +38,16 @@ def of_eager() -> dict[str, str]:
     }
 
 
-def of_process(dtype: np.dtype) -> dict[str, str]:
-    """Return the entries that JAX's configuration decides."""
+def of_process(dtype: np.dtype, precision: str) -> dict[str, str]:
+    """Return the entries that JAX's configuration decides, and the run's precision."""
     products = jax.config.jax_default_matmul_precision
+    told = "no TF32" if products == "highest" else f"products {products}"
+    if precision == "bf16":
+        told = "computed in bfloat16"
     return {
         "synchronisation": "once per block; calls return before they have finished",
         "caches": jax.config.jax_compilation_cache_dir or "none",
-        "precision": f"{dtype}; {'no TF32' if products == 'highest' else f'products {products}'}",
+        "precision": f"{dtype}; {told}",
     }
 
 

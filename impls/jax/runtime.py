@@ -32,6 +32,11 @@ JAX_DEFAULTS = {name: getattr(jax.config, name) for name in ("jax_enable_x64", "
 """Settings as JAX has them, read before `configure` changes them."""
 
 
+MATMUL_PRECISIONS = {"fp32": "highest", "tf32": "tensorfloat32", "bf16": "highest"}
+"""What JAX calls the precisions of float32 products; it means convolutions too. In bf16 the operands have that type."""
+
+_precision = "fp32"
+
 FLOAT64_OPTIONS = {"xla_backend_optimization_level": 1}
 """Of XLA's CPU compiler, for float64 programs, which prove the function and are never timed. LLVM at level 1 spends a
 third less on the U-Net's training step, and the code is about as fast; XLA's own passes stay as they are."""
@@ -45,7 +50,7 @@ TRANSFORMS: dict[str, Callable[..., Any]] = {"compiled": jax.jit, "eager": _iden
 """What a variant's mode does to a function, with the options of `jax.jit`."""
 
 
-def configure(variant: Variant, num_threads: int, device: str) -> dict[str, Any]:
+def configure(variant: Variant, num_threads: int, device: str, precision: str = "fp32") -> dict[str, Any]:
     """Set threads, device and precision for the whole process, before JAX makes its client.
 
     XLA's CPU client sizes its thread pools by `PJRT_NPROC`, which it reads when the first array is made; it ignores
@@ -57,8 +62,10 @@ def configure(variant: Variant, num_threads: int, device: str) -> dict[str, Any]
     Raises:
         RuntimeError: `device` is "gpu" and JAX sees none; the message says why.
     """
+    global _precision
+    _precision = precision
     os.environ["PJRT_NPROC"] = str(num_threads)
-    jax.config.update("jax_default_matmul_precision", "highest")  # no TF32
+    jax.config.update("jax_default_matmul_precision", MATMUL_PRECISIONS[precision])
     jax.config.update("jax_enable_x64", False)  # a float64 Program switches it on for its own calls
     if device == "cpu":
         jax.config.update("jax_platforms", "cpu")
@@ -134,6 +141,10 @@ class Program:
         self._slots = {_SLOT_FIELDS[slot]: slot for slot in spec.optimizer.slots}
         self._outputs: Any = None
         self._state = self._within(implementation.build)(spec, params)
+        if _precision == "bf16" and not is_double:
+            from impls.jax.mixed import mixed  # here, since it needs Flax
+
+            self._state = mixed(self._state)
 
     def prepare(self, batch: Arrays) -> dict[str, np.ndarray]:
         """Return aligned NumPy arrays, images NHWC."""
@@ -190,7 +201,7 @@ class Program:
         The executable is the one that `compile` made. One that a first call made, JAX does not show: "unknown".
         """
         entries = ledger.of_executable(self._executables.get(phase)) if self._is_compiled else ledger.of_eager()
-        return entries | ledger.of_process(self._dtype)
+        return entries | ledger.of_process(self._dtype, _precision)
 
     def synchronize(self) -> None:
         """Wait for the state and for the last outputs."""
@@ -198,7 +209,10 @@ class Program:
 
     def to_numpy(self, value: Any, kind: str = "plain") -> np.ndarray:
         """Return a canonical copy."""
-        return _transposed(np.array(value), _TO_CANONICAL, kind)
+        array = np.array(value)
+        if array.dtype.itemsize == 2:  # bfloat16
+            array = array.astype(self._dtype)
+        return _transposed(array, _TO_CANONICAL, kind)
 
     def state(self) -> dict[str, np.ndarray]:
         """Return canonical copies of parameters, statistics and slots."""

@@ -2,6 +2,8 @@
 
 from impls.contract import Backend, Variant
 
+_PRECISIONS = (("tf32", None), ("bf16", None))
+
 BACKEND = Backend(
     title="Keras",
     variants=(
@@ -11,6 +13,7 @@ BACKEND = Backend(
             requires=("keras", "tensorflow"),
             headline=True,
             env=(("KERAS_BACKEND", "tensorflow"),),
+            precisions=_PRECISIONS,
         ),
         Variant(
             name="keras-jax",
@@ -23,6 +26,7 @@ BACKEND = Backend(
                 ("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0"),
                 ("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "0"),
             ),
+            precisions=_PRECISIONS,
         ),
         Variant(
             name="keras-tuned",
@@ -31,7 +35,14 @@ BACKEND = Backend(
             lane="tuned",
             env=(("KERAS_BACKEND", "tensorflow"),),
             steps_per_call=(("two_layer", 10), ("autoencoder", 10)),
+            precisions=_PRECISIONS,
         ),
-        Variant(name="keras-torch", mode="eager", requires=("keras", "torch"), env=(("KERAS_BACKEND", "torch"),)),
+        Variant(
+            name="keras-torch",
+            mode="eager",
+            requires=("keras", "torch"),
+            env=(("KERAS_BACKEND", "torch"),),
+            precisions=_PRECISIONS,
+        ),
     ),
 )

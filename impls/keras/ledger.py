@@ -52,6 +52,12 @@ def graph_compiler(graph: Any) -> str:
     return f"XLA, {operations}" if must_compile else f"none; {operations} before Grappler"
 
 
+def dtypes(net: keras.Model) -> str:
+    """Return the type of the variables, and that of what the layers compute if it is another."""
+    is_mixed = net.compute_dtype != net.variable_dtype
+    return f"{net.variable_dtype}, computed in {net.compute_dtype}" if is_mixed else net.variable_dtype
+
+
 def caches() -> str:
     """Say where compiled programs are kept on disk."""
     if _BACKEND == "jax":

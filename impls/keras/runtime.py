@@ -36,7 +36,7 @@ _device_scope = contextlib.ExitStack()  # left open: the device is the process's
 # ---------------------------------------------------------------- the process
 
 
-def configure(variant: Variant, num_threads: int, device: str) -> dict[str, Any]:
+def configure(variant: Variant, num_threads: int, device: str, precision: str = "fp32") -> dict[str, Any]:
     """Set threads, device and precision policy of this process, once, before any `Program`.
 
     Returns:
@@ -52,7 +52,9 @@ def configure(variant: Variant, num_threads: int, device: str) -> dict[str, Any]
         raise RuntimeError(f"{variant.name} needs KERAS_BACKEND={wanted} set before Keras is imported, not {_BACKEND}")
     _device = device
     configure_backend = {"tensorflow": _configure_tensorflow, "jax": _configure_jax, "torch": _configure_torch}
-    device_name, flags = configure_backend[_BACKEND](num_threads, device)
+    device_name, flags = configure_backend[_BACKEND](num_threads, device, precision == "tf32")
+    if precision == "bf16":
+        keras.config.set_dtype_policy("mixed_bfloat16")
     packages = {"tensorflow": ("tensorflow", "tensorflow-cpu"), "jax": ("jax", "jaxlib"), "torch": ("torch",)}
     versions = {}
     for package in ("keras", *packages[_BACKEND], "numpy"):
@@ -62,6 +64,7 @@ def configure(variant: Variant, num_threads: int, device: str) -> dict[str, Any]
         "keras_backend": _BACKEND,
         "jit_compile": f"auto = {keras.Sequential([keras.layers.ReLU()]).jit_compile}",
         "image_data_format": keras.config.image_data_format(),
+        "dtype_policy": keras.config.dtype_policy().name,
         "float64": _float64_note(),
     }
     if device == "gpu":
@@ -95,7 +98,7 @@ def _float64_note() -> str:
     )
 
 
-def _configure_tensorflow(num_threads: int, device: str) -> tuple[str, dict[str, Any]]:
+def _configure_tensorflow(num_threads: int, device: str, allows_tf32: bool) -> tuple[str, dict[str, Any]]:
     gpus = tf.config.list_physical_devices("GPU")
     if device == "gpu" and not gpus:
         built_for = tf.sysconfig.get_build_info().get("cuda_version")
@@ -105,7 +108,7 @@ def _configure_tensorflow(num_threads: int, device: str) -> tuple[str, dict[str,
         tf.config.experimental.set_memory_growth(gpus[0], True)  # it would take the whole GPU
     tf.config.threading.set_intra_op_parallelism_threads(num_threads)
     tf.config.threading.set_inter_op_parallelism_threads(num_threads)
-    tf.config.experimental.enable_tensor_float_32_execution(False)
+    tf.config.experimental.enable_tensor_float_32_execution(allows_tf32)
     flags = {
         "intra_op_parallelism_threads": tf.config.threading.get_intra_op_parallelism_threads(),
         "inter_op_parallelism_threads": tf.config.threading.get_inter_op_parallelism_threads(),
@@ -117,9 +120,9 @@ def _configure_tensorflow(num_threads: int, device: str) -> tuple[str, dict[str,
     return _processor(), flags
 
 
-def _configure_jax(num_threads: int, device: str) -> tuple[str, dict[str, Any]]:
+def _configure_jax(num_threads: int, device: str, allows_tf32: bool) -> tuple[str, dict[str, Any]]:
     os.environ["PJRT_NPROC"] = str(num_threads)  # XLA's CPU client ignores OMP_NUM_THREADS
-    jax.config.update("jax_default_matmul_precision", "highest")  # no TF32
+    jax.config.update("jax_default_matmul_precision", "tensorfloat32" if allows_tf32 else "highest")
     jax.config.update("jax_enable_x64", False)  # a float64 Program switches it on for its own calls
     if device == "cpu":
         jax.config.update("jax_platforms", "cpu")
@@ -134,14 +137,14 @@ def _configure_jax(num_threads: int, device: str) -> tuple[str, dict[str, Any]]:
     return (jax.devices()[0].device_kind if device == "gpu" else _processor()), flags
 
 
-def _configure_torch(num_threads: int, device: str) -> tuple[str, dict[str, Any]]:
+def _configure_torch(num_threads: int, device: str, allows_tf32: bool) -> tuple[str, dict[str, Any]]:
     if device == "gpu" and not torch.cuda.is_available():
         raise RuntimeError(why_no_gpu(f"torch {torch.__version__}", torch.version.cuda, "a CUDA wheel of torch"))
     _device_scope.enter_context(keras.device("gpu" if device == "gpu" else "cpu"))
     torch.set_num_threads(num_threads)
     torch.set_num_interop_threads(1)
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = allows_tf32
+    torch.backends.cudnn.allow_tf32 = allows_tf32
     flags = {
         "num_threads": torch.get_num_threads(),
         "num_interop_threads": torch.get_num_interop_threads(),
@@ -265,7 +268,7 @@ class Program:
             "synchronisation": self._synchronisation(),
             "compiler": self._compiler(phase),
             "caches": ledger.caches(),
-            "precision": f"{net.variable_dtype}; {ledger.tf32()}",
+            "precision": f"{ledger.dtypes(net)}; {ledger.tf32()}",
         }
 
     def _synchronisation(self) -> str:
@@ -295,7 +298,8 @@ class Program:
         """Return an array in canonical layout; a Python float, as Keras gives its losses, in the net's dtype."""
         if isinstance(value, float):
             return np.asarray(value, self._dtype)
-        return np.array(to_canonical(keras.ops.convert_to_numpy(value), kind), order="C")
+        array = to_canonical(keras.ops.convert_to_numpy(value), kind)
+        return np.array(array, self._dtype if array.dtype.itemsize == 2 else None, order="C")  # two bytes: bfloat16
 
     def state(self) -> dict[str, np.ndarray]:
         """Return canonical copies of parameters, statistics and slots."""

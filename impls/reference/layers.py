@@ -117,11 +117,12 @@ def _unfold(x: np.ndarray, w: np.ndarray) -> Iterator[tuple[int, slice, np.ndarr
     least O pixels, if the image has, so that reading the kernel costs no more than reading the columns.
     """
     num_filters, _, height, width = w.shape
-    windows = sliding_window_view(x, (height, width), axis=(2, 3))  # (N, C, H', W', height, width), a view
+    # (N, C, H', W', height, width), a view
+    windows = sliding_window_view(x, (height, width), axis=(2, 3), subok=True)
     num_images, _, out_height, out_width = windows.shape[:4]
     band_pixels = max(COLUMN_BYTES // (w[0].size * x.itemsize), num_filters)
     band = min(out_height, -(-band_pixels // out_width))
-    buffer = np.empty(w[0].size * band * out_width, x.dtype)
+    buffer = np.empty_like(x, order="C", shape=w[0].size * band * out_width)
     for image in range(num_images):
         for start in range(0, out_height, band):
             rows = windows[image, :, start : start + band].transpose(0, 3, 4, 1, 2)  # (C, height, width, rows, W')
@@ -134,7 +135,8 @@ def _unfold(x: np.ndarray, w: np.ndarray) -> Iterator[tuple[int, slice, np.ndarr
 def _correlate(x: np.ndarray, w: np.ndarray) -> np.ndarray:
     """Return the valid cross-correlation of x (N, C, H, W) with w (O, C, h, w): (N, O, H - h + 1, W - w + 1)."""
     num_filters, _, height, width = w.shape
-    y = np.empty((len(x), num_filters, x.shape[2] - height + 1, x.shape[3] - width + 1), x.dtype)
+    shape = len(x), num_filters, x.shape[2] - height + 1, x.shape[3] - width + 1
+    y = np.empty_like(x, order="C", shape=shape)
     y_flat = y.reshape(len(x), num_filters, -1)
     w_matrix = w.reshape(num_filters, -1)
     for image, pixels, columns in _unfold(x, w):
@@ -152,7 +154,7 @@ def conv2d(x: np.ndarray, w: np.ndarray, input_grad: bool = True) -> Layer:
     def backward(grad_y: np.ndarray) -> tuple:
         num_filters, _, height, width = w.shape
         grad_y_flat = grad_y.reshape(len(x), num_filters, -1)
-        grad_w = np.zeros((num_filters, w[0].size), w.dtype)
+        grad_w = np.zeros_like(w, order="C", shape=(num_filters, w[0].size))
         for image, pixels, columns in _unfold(x, w):
             grad_w += grad_y_flat[image, :, pixels] @ columns.T
         if not input_grad:
@@ -196,7 +198,8 @@ def conv2d_transpose(x: np.ndarray, w: np.ndarray) -> Layer:
 
 def _pad(x: np.ndarray, height: int, width: int) -> np.ndarray:
     """Return x (N, C, H, W) with a border of zeros, `height` rows and `width` columns on each side."""
-    padded = np.zeros((*x.shape[:2], x.shape[2] + 2 * height, x.shape[3] + 2 * width), x.dtype)
+    shape = *x.shape[:2], x.shape[2] + 2 * height, x.shape[3] + 2 * width
+    padded = np.zeros_like(x, order="C", shape=shape)
     padded[:, :, height : height + x.shape[2], width : width + x.shape[3]] = x
     return padded
 
@@ -288,7 +291,7 @@ def concat_skip(x: np.ndarray, skips: list[np.ndarray]) -> Layer:
     y = np.concatenate((skips.pop()[centre], x), axis=1)
 
     def backward(grad_y: np.ndarray) -> tuple:
-        grad_skip = np.zeros(skip_shape, grad_y.dtype)
+        grad_skip = np.zeros_like(grad_y, order="C", shape=skip_shape)
         grad_skip[centre] = grad_y[:, : skip_shape[1]]
         skips.append(grad_skip)
         return (grad_y[:, skip_shape[1] :],)

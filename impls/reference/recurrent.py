@@ -17,7 +17,7 @@ def build(spec: ModelSpec, params: Arrays) -> Net:
 def states(net: Net, batch: Arrays) -> list[np.ndarray]:
     """Read x (N, T, D_in); return h_0 to h_T, each (N, H). Where an example has ended, its state stays."""
     x, length, p = batch["x"], batch["length"], net.params
-    h = np.zeros((len(x), len(p["rnn.b_h"])), x.dtype)  # (N, H)
+    h = np.zeros_like(x, order="C", shape=(len(x), len(p["rnn.b_h"])))  # (N, H)
     found = [h]
     for t in range(x.shape[1]):
         h_next = np.tanh(x[:, t] @ p["rnn.w_x"] + h @ p["rnn.w_h"] + p["rnn.b_h"])  # (N, H)

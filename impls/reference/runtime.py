@@ -8,15 +8,27 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from impls.arrays import aligned
 from impls.contract import Arrays, Variant
+from impls.reference.rounding import LowPrecision
 from impls.specs import ModelSpec
 
+_precision = "fp32"
 
-def configure(variant: Variant, num_threads: int, device: str) -> dict[str, Any]:  # noqa: ARG001 - there is one
+
+def configure(
+    variant: Variant,  # noqa: ARG001 - there is one
+    num_threads: int,
+    device: str,
+    precision: str = "fp32",
+) -> dict[str, Any]:
     """Set the threads of the BLAS library that NumPy's matrix products call; all else in NumPy has one thread.
+
+    Other precisions than "fp32" are imitated (`rounding`), for the certificates' sake; it takes far longer.
 
     Raises:
         RuntimeError: `device` is not "cpu", or the BLAS library did not take the number of threads.
     """
+    global _precision
+    _precision = precision
     if device != "cpu":
         raise RuntimeError("NumPy computes on the CPU only: choose --device cpu, or leave out the variant numpy")
     threadpool_limits(num_threads)
@@ -32,6 +44,10 @@ def peak_device_memory_bytes() -> None:
     """Return None: NumPy computes on the CPU."""
 
 
+def _rounded(arrays: Arrays) -> dict[str, np.ndarray]:
+    return {name: LowPrecision.of(array, _precision) for name, array in arrays.items()}
+
+
 class Program:
     """One net, run as it is written: NumPy has no graph, no compiler and no queue. See `impls.contract.Program`."""
 
@@ -40,10 +56,15 @@ class Program:
         self._implementation = implementation
         self._dtype = np.result_type(*(params[tensor.name] for tensor in spec.params))
         self._net = implementation.build(spec, params)
+        self._is_rounded = _precision != "fp32" and self._dtype == np.float32
+        if self._is_rounded:
+            net = self._net
+            net.params, net.statistics, net.slots = map(_rounded, (net.params, net.statistics, net.slots))
 
     def prepare(self, batch: Arrays) -> dict[str, np.ndarray]:
         """Return aligned copies of the batch in the net's dtype; the canonical layout is NumPy's own here."""
-        return {name: aligned(array, self._dtype) for name, array in batch.items()}
+        arrays = {name: aligned(array, self._dtype) for name, array in batch.items()}
+        return _rounded(arrays) if self._is_rounded else arrays
 
     def place(self, batch: Arrays) -> Arrays:
         """Return `batch`: it is where the processor reads it."""

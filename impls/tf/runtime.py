@@ -22,7 +22,7 @@ TF32_BY_DEFAULT = tf.config.experimental.tensor_float_32_execution_enabled()
 """What a fresh process has, for the table of conventions; of matrix products and convolutions alike."""
 
 
-def configure(variant: Variant, num_threads: int, device: str) -> dict[str, Any]:
+def configure(variant: Variant, num_threads: int, device: str, precision: str = "fp32") -> dict[str, Any]:
     """Set threads, device and precision policy, once and before any tensor is made.
 
     A Session that is opened without a configuration takes these settings too, from TensorFlow 2's context.
@@ -31,6 +31,7 @@ def configure(variant: Variant, num_threads: int, device: str) -> dict[str, Any]
         variant: whose facts to return.
         num_threads: of the pool inside an operation, and of the pool that runs operations side by side.
         device: "cpu" or "gpu".
+        precision: "fp32" or "tf32".
 
     Returns:
         {"device", "device_name", "versions", "flags"}, plain values.
@@ -40,7 +41,7 @@ def configure(variant: Variant, num_threads: int, device: str) -> dict[str, Any]
     """
     tf.config.threading.set_intra_op_parallelism_threads(num_threads)
     tf.config.threading.set_inter_op_parallelism_threads(num_threads)
-    tf.config.experimental.enable_tensor_float_32_execution(False)
+    tf.config.experimental.enable_tensor_float_32_execution(precision == "tf32")
     gpus = tf.config.list_physical_devices("GPU")
     if device == "gpu":
         if not gpus:

@@ -7,11 +7,13 @@ from impls.contract import Backend, Variant
 _COLD = (("TORCHINDUCTOR_COMPILE_THREADS", "1"), ("TORCHINDUCTOR_CACHE_DIR", "{scratch}"))
 _CACHED = (("TORCHINDUCTOR_CACHE_DIR", "{cache}"),)
 
+_PRECISIONS = (("tf32", None), ("bf16", None))
+
 BACKEND = Backend(
     title="PyTorch",
     variants=(
         # Cold also here: the lesson's experiments compile in such a process.
-        Variant("torch-eager", mode="eager", requires=("torch",), headline=True, env=_COLD),
+        Variant("torch-eager", mode="eager", requires=("torch",), headline=True, env=_COLD, precisions=_PRECISIONS),
         # The whole forward pass is compiled, and with it the backward pass (AOTAutograd, Inductor); the loss function
         # and the optimizer stay eager, as in the torch.compile tutorial.
         Variant(
@@ -21,9 +23,18 @@ BACKEND = Backend(
             slow_models=("autoencoder", "recurrent", "unet"),
             env=_COLD,
             cache_env=_CACHED,
+            precisions=_PRECISIONS,
         ),
         # Differs from torch-eager by the layout of images and kernels alone.
-        Variant("torch-channels-last", mode="eager", requires=("torch",), lane="tuned", models=("unet",), env=_COLD),
+        Variant(
+            "torch-channels-last",
+            mode="eager",
+            requires=("torch",),
+            lane="tuned",
+            models=("unet",),
+            env=_COLD,
+            precisions=_PRECISIONS,
+        ),
         # Steps compiled whole (`tuned.py`), the dense nets' several for each call; of the U-Net, which is channels-last
         # here too, what torch-compile compiles.
         Variant(
@@ -35,6 +46,7 @@ BACKEND = Backend(
             env=_COLD,
             cache_env=_CACHED,
             steps_per_call=(("two_layer", 10), ("autoencoder", 10)),
+            precisions=_PRECISIONS,
         ),
     ),
 )

@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 
@@ -17,6 +17,7 @@ from impls.torch import ledger, tuned
 from impls.torch.tuned import Batch
 
 _device = torch.device("cpu")
+_precision = "fp32"
 
 FRESH_PRECISION: dict[str, bool | str] = {
     "float32_matmul": torch.get_float32_matmul_precision(),
@@ -36,10 +37,13 @@ _TENSOR_NAMES = {
     "w_h": "w_h.weight",
     "b_h": "w_h.bias",
 }
+PRODUCTS = {"fp32": "no TF32", "tf32": "TF32 allowed", "bf16": "autocast to bfloat16"}
+"""What the ledger says of each precision."""
+
 _SLOT_NAMES = {"velocity": "momentum_buffer", "m": "exp_avg", "v": "exp_avg_sq", "s": "square_avg"}
 
 
-def configure(variant: Variant, num_threads: int, device: str) -> dict:
+def configure(variant: Variant, num_threads: int, device: str, precision: str = "fp32") -> dict:
     """Set threads, device and precision policy of this process, once, before any `Program`.
 
     Returns:
@@ -48,14 +52,15 @@ def configure(variant: Variant, num_threads: int, device: str) -> dict:
     Raises:
         RuntimeError: device is "gpu" and torch sees none; the message says why.
     """
-    global _device
+    global _device, _precision
     if device == "gpu" and not torch.cuda.is_available():
         raise RuntimeError(why_no_gpu(f"torch {torch.__version__}", torch.version.cuda, "a CUDA wheel of torch"))
     _device = torch.device("cuda" if device == "gpu" else "cpu")
     torch.set_num_threads(num_threads)
     torch.set_num_interop_threads(1)
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.allow_tf32 = False
+    _precision = precision
+    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+    torch.backends.cudnn.allow_tf32 = precision == "tf32"
     flags = {
         "num_threads": torch.get_num_threads(),
         "num_interop_threads": torch.get_num_interop_threads(),
@@ -117,6 +122,17 @@ def peak_device_memory_bytes() -> int | None:
     return torch.cuda.max_memory_allocated() if _device.type == "cuda" else None
 
 
+def _mixed(forward: Callable) -> Callable:
+    """Return a net's forward pass under autocast. The loss is computed outside, in float32, as are the updates."""
+
+    def run(*inputs: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(_device.type, torch.bfloat16):
+            y = forward(*inputs)
+        return y.float()
+
+    return run
+
+
 class Program:
     """A net in one variant; see `impls.contract.Program`."""
 
@@ -129,6 +145,8 @@ class Program:
         self._functions: dict[str, tuned.Function] = {
             phase: partial(getattr(implementation, phase), self.net) for phase in PHASES
         }
+        if _precision == "bf16" and self._dtype == np.float32:
+            self.net.forward = _mixed(self.net.forward)
         self._is_tuned = variant.lane == "tuned"
         is_unet = spec.model == "unet"
         if self._is_tuned and is_unet:
@@ -233,7 +251,7 @@ class Program:
             "synchronisation": "torch.cuda.synchronize" if _device.type == "cuda" else "none needed: calls wait",
             "compiler": ledger.compiler(target),
             "caches": ledger.caches(target),
-            "precision": f"{self._dtype}; {'TF32 allowed' if torch.backends.cuda.matmul.allow_tf32 else 'no TF32'}",
+            "precision": f"{self._dtype}; {PRODUCTS[_precision]}",
         }
 
     def _compiled(self, phase: str) -> str:
@@ -252,6 +270,8 @@ class Program:
 
     def to_numpy(self, value: torch.Tensor, kind: str = "plain") -> np.ndarray:
         """Return a canonical copy; only dense weights are stored transposed."""
+        if value.dtype == torch.bfloat16:
+            value = value.float()  # NumPy has no such type
         array = value.detach().cpu().numpy()
         return np.array(array.T if kind == "dense" else array, order="C")
 

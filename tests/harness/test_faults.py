@@ -42,7 +42,7 @@ FAULTY = {
         NUM_HARMLESS = 35  # blocks: calibration takes about 30, and each of the six rounds 5 or more
         MESSAGE = "a framework that likes to talk about what it is doing\\n" * 2000
 
-        def configure(variant, num_threads, device):
+        def configure(variant, num_threads, device, precision):
             if variant.name == "unimportable":
                 raise ImportError("libbroken.so.7: cannot open shared object file")
             if variant.name == "talkative":
@@ -51,7 +51,7 @@ FAULTY = {
                     print(MESSAGE, file=sys.stderr)
                 sys.stdout.flush()
                 os.write(1, MESSAGE.encode())  # as C code does, which knows no sys.stdout
-            return runtime.configure(variant, num_threads, device)
+            return runtime.configure(variant, num_threads, device, precision)
 
         class Program(runtime.Program):
             def __init__(self, implementation, spec, params, variant):

@@ -107,3 +107,16 @@ def test_unwritable_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(options.OptionError, match=r"cannot write to .*; choose another folder"):
         options.check_writable(tmp_path / "file" / "runs")
+
+
+@pytest.mark.parametrize(
+    ("options_given", "message"),
+    [
+        ({"precision": "fp8"}, "unknown precision 'fp8'; choose from fp32, tf32, bf16"),
+        ({"precision": "tf32"}, "--precision tf32: a CPU has no such products"),
+        ({"precision": "bf16", "preset": "lesson"}, "the lesson is measured in fp32"),
+    ],
+)
+def test_a_precision_that_cannot_be(options_given: dict[str, str], message: str) -> None:
+    with pytest.raises(options.OptionError, match=message):
+        parse(device="cpu", **options_given)
