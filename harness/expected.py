@@ -9,11 +9,15 @@ from harness.presets import Preset
 from impls.registry import Entry
 
 ORACLE_S = {"two_layer": 2.0, "autoencoder": 4.0, "recurrent": 2.0, "unet": 12.0}
-LAUNCH_S = {"two_layer": 4.0, "autoencoder": 4.0, "recurrent": 4.0, "unet": 6.0}
+LAUNCH_S = {"two_layer": 4.0, "autoencoder": 5.0, "recurrent": 4.0, "unet": 8.0}
 PROVE_S = {"two_layer": 1.0, "autoencoder": 1.5, "recurrent": 2.0, "unet": 5.0}
 # Of what is slow to start (`Variant.slow_models`).
-SLOW_LAUNCH_S = {"two_layer": 15.0, "autoencoder": 15.0, "recurrent": 20.0, "unet": 60.0}
-SLOW_PROVE_S = {"two_layer": 15.0, "autoencoder": 15.0, "recurrent": 20.0, "unet": 90.0}
+SLOW_LAUNCH_S = {"two_layer": 35.0, "autoencoder": 75.0, "recurrent": 75.0, "unet": 65.0}
+SLOW_PROVE_S = {"two_layer": 15.0, "autoencoder": 30.0, "recurrent": 30.0, "unet": 70.0}
+SHARED_LAUNCH = 0.4
+"""Of a launch, what it takes in a process that another net was in before."""
+PROVE_AGAIN = 0.25
+"""Of the first launch's proof, what that of a later launch takes."""
 
 CEILING_S = 2.0
 PROFILE_S = 3.0
@@ -31,13 +35,16 @@ def prove_s(model: str, entry: Entry) -> float:
 
 def net_s(model: str, entries: Sequence[Entry], preset: Preset, is_timed: bool) -> float:
     """Return what one net takes: to certify it and, if `is_timed`, all else that the preset does with it."""
-    starts_s = sum(launch_s(model, entry) + prove_s(model, entry) for entry in entries)
+    launches_s = sum(launch_s(model, entry) for entry in entries)
+    proofs_s = sum(prove_s(model, entry) for entry in entries)
     if not is_timed:
-        return ORACLE_S[model] + starts_s
-    starts_s += LAUNCH_S[model]  # of the A/A control
+        return ORACLE_S[model] + launches_s + proofs_s
+    launches_s += LAUNCH_S[model] + PROVE_S[model]  # of the A/A control
+    launches_s *= SHARED_LAUNCH if preset.shares_workers else 1.0
+    proofs_s *= 1 + PROVE_AGAIN * (preset.num_launches - 1)
     rounds_s = len(preset.phases) * preset.max_group_s
     modes_s = len(preset.mode_phases) * 2 * preset.max_mode_s
     cached = [entry for entry in entries if preset.with_warm_cache and entry.variant.cache_env]
     warm_s = sum(2 * launch_s(model, entry) for entry in cached)
     pictures_s = ORACLE_S[model] if model in preset.num_pictures else 0.0
-    return ORACLE_S[model] + preset.num_launches * (starts_s + rounds_s) + modes_s + warm_s + pictures_s
+    return ORACLE_S[model] + proofs_s + preset.num_launches * (launches_s + rounds_s) + modes_s + warm_s + pictures_s

@@ -464,7 +464,8 @@ class Run:
             for cell in lane:
                 with self._lock:
                     text = f"{problem.spec.model}: certifying {cell.entry.name} ({next(number)} of {len(provable)})"
-                    self.display.stage(text, expected.prove_s(problem.spec.model, cell.entry))
+                    share = 1.0 if prove == certify.prove else expected.PROVE_AGAIN
+                    self.display.stage(text, share * expected.prove_s(problem.spec.model, cell.entry))
                 self._prove(problem, oracle, cell, prove)
 
         lanes = [[cell for cell in provable if (cell.entry.variant.mode == "compiled") is one] for one in (True, False)]
@@ -573,8 +574,8 @@ class Run:
     def _launch_twin(self, problem: Problem, prove: Callable[[Worker], Proof]) -> None:
         """Take the control through all that the baseline has gone through, its proof included.
 
-        What a process has allocated before shows in its times for as long as it lives: without the proof, the twin of
-        `torch-eager` took 1.1 to 1.2 times as long over the U-Net's training step.
+        A process's past shows in its times for as long as it lives. Without the proof the twin was none (see
+        docs/decisions.md).
         """
         if self._twin is None:
             return
