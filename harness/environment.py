@@ -197,6 +197,17 @@ def nvidia_smi(about: str, *fields: str) -> list[list[str]] | None:
     return [row for row in csv.reader(text.splitlines(), skipinitialspace=True) if len(row) == len(fields)]
 
 
+def free_device_bytes(device: str) -> int | None:
+    """Return how much of a GPU's memory nobody uses; None for a CPU, or where nothing tells."""
+    if kind(device) == "cpu":
+        return None
+    name = gpu_env(device)["CUDA_VISIBLE_DEVICES"]
+    for index, uuid, free_mib in nvidia_smi("gpu", "index", "uuid", "memory.free") or []:
+        if name in (index, uuid) and free_mib.isdigit():
+            return int(free_mib) * 2**20
+    return None
+
+
 def packages() -> dict[str, str]:
     """Return the versions of the harness's own tools and of everything that belongs to the backends' requirements.
 

@@ -93,7 +93,7 @@ def parse(values: argparse.Namespace) -> dict[str, Any]:
     Raises:
         OptionError: for the first bad value.
     """
-    from harness import interpreters, places
+    from harness import environment, interpreters, places
     from impls import registry, specs
 
     try:
@@ -114,6 +114,8 @@ def parse(values: argparse.Namespace) -> dict[str, Any]:
         variants = [entry for entry in variants if entry.variant.lane == "as-written"]
     variants = interpreters.attach(variants, values.python)
     settings = machine(values, is_here=not any(places.is_elsewhere(entry) for entry in variants))
+    if variant_names is None and environment.kind(settings["device"]) == "cpu":
+        variants = [entry for entry in variants if not entry.variant.gpu_only]
     left_out = set() if variant_names is not None else left_out_cells(preset, variants)
     if values.csv is not None:
         _check_csv(values.csv)

@@ -22,12 +22,16 @@ TIMED_PRECISION = "float32"
 
 @dataclass
 class Timing:
-    """What was timed of one net and phase: the rounds of every launch, and those in other modes, of the first."""
+    """What was timed of one net and phase: the rounds of every launch, and those in other modes, of the first.
+
+    Where not all variants fit on the device at once, a launch has several sittings, which count as launches here. The
+    baseline takes part in each of them.
+    """
 
     baseline: Entry | None = None
     launches: list[Measurement] = field(default_factory=list)
-    latency: Measurement | None = None
-    resident: Measurement | None = None
+    latency: list[Measurement] = field(default_factory=list)
+    resident: list[Measurement] = field(default_factory=list)
 
     @property
     def statistic(self) -> stats.Statistic:
@@ -44,9 +48,13 @@ class Timing:
         return list(itertools.chain.from_iterable(series.rounds_s for series in self.series(name)))
 
     def ratio(self, name: str, other: str) -> stats.LaunchedRatio:
-        """Return the ratio of one sampler's step time to another's."""
-        both = zip(self.series(name), self.series(other), strict=False)
-        return stats.over_launches([(one.rounds_s, two.rounds_s) for one, two in both], self.statistic)
+        """Return the ratio of one sampler's step time to another's, of the launches that had both."""
+        both = [
+            (series[name].rounds_s, series[other].rounds_s)
+            for series in (measurement.series for measurement in self.launches)
+            if name in series and other in series and series[name].rounds_s and series[other].rounds_s
+        ]
+        return stats.over_launches(both, self.statistic)
 
     @property
     def noise(self) -> stats.LaunchedRatio | None:
@@ -218,11 +226,12 @@ def _dispatch_rounds(series: Series) -> list[list[float]]:
     return [list(itertools.islice(dispatch_s, len(samples))) for samples in series.rounds_s]
 
 
-def _mode(name: str, measurement: Measurement | None) -> dict[str, float | None] | None:
-    series = measurement.series.get(name) if measurement is not None else None
-    if measurement is None or series is None or not series.rounds_s:
-        return None
-    return _interval([series.rounds_s], measurement.statistic)
+def _mode(name: str, measurements: Iterable[Measurement]) -> dict[str, float | None] | None:
+    for measurement in measurements:
+        series = measurement.series.get(name)
+        if series is not None and series.rounds_s:
+            return _interval([series.rounds_s], measurement.statistic)
+    return None
 
 
 def _interval(launches: list[list[list[float]]], statistic: stats.Statistic) -> dict[str, float | None]:

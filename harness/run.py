@@ -16,6 +16,7 @@ from harness import (
     ceilings,
     certify,
     conventions,
+    devices,
     divergence,
     doctor,
     energy,
@@ -62,6 +63,7 @@ class Cell:
         status, reason: as in the result document; "certified" only while the run goes on.
         explanation: of a refusal, a sentence per item.
         failed_phase: in which it failed; None: before, or not at all.
+        is_proven: an earlier process of it has gone through the whole proof; later ones go through a part.
         facts: what its worker's runtime reported.
         launches: the cold stages of each of its processes.
         warm_stages: seconds by phase, then by stage, of a launch that found its compile cache filled.
@@ -75,6 +77,7 @@ class Cell:
     explanation: list[str] = field(default_factory=list)
     failed_phase: str | None = None
     worker: Worker | None = None
+    is_proven: bool = False
     facts: dict[str, Any] = field(default_factory=dict)
     launches: list[Launch] = field(default_factory=list)
     warm_stages: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -268,21 +271,43 @@ class Run:
             return
         with self._oracle(problem, self.preset.certified_starts) as oracle:
             for number in range(1, self.preset.num_launches + 1):
-                with ExitStack() as processes:
-                    self._launch(problem, available, processes)
-                    prove = certify.prove if number == 1 else certify.prove_again
-                    launch_twin = partial(self._launch_twin, problem, partial(prove, oracle=oracle))
-                    with self._starting_twin(problem, available, processes, launch_twin):
-                        self._prove_all(problem, oracle, available, prove)
-                    if self.is_smoke_test:
+                waiting = [cell for cell in available if cell.status == "not timed"]
+                while waiting:
+                    waiting = self._sit(problem, oracle, waiting, timings, number)
+                    if self.is_smoke_test and not waiting:
                         return
-                    self._time(problem, available, timings, processes, launch_twin)
-                    if number == self.preset.num_launches:
-                        self._take_pictures(problem, available, timings)
-                        self._measure_ceilings(problem, available)
-                    self._tear_down(available)
         if self.preset.with_warm_cache:
             self._launch_warm(problem, available)
+
+    def _sit(
+        self, problem: Problem, oracle: Oracle, waiting: list[Cell], timings: dict[str, Timing], number: int
+    ) -> list[Cell]:
+        """Launch, certify and time those that fit on the device at once.
+
+        Returns:
+            Those that are to come, once the memory of these has been given back. The baseline is among them: a ratio is
+            of two that were timed in turn.
+        """
+        with ExitStack() as processes:
+            sitting = self._launch(problem, waiting, processes)
+            later = [cell for cell in waiting if cell not in sitting]
+            prove = certify.prove_again if any(cell.is_proven for cell in sitting) else certify.prove
+            launch_twin = partial(self._launch_twin, problem, partial(prove, oracle=oracle))
+            with self._starting_twin(problem, sitting, processes, launch_twin):
+                self._prove_all(problem, oracle, sitting)
+            if not self.is_smoke_test:
+                self._time(problem, sitting, timings, processes, launch_twin)
+                if number == self.preset.num_launches:
+                    if not later:
+                        self._take_pictures(problem, sitting, timings)
+                    self._measure_ceilings(problem, sitting)
+            self._tear_down(sitting)
+        if not later:
+            return []
+        if self.preset.shares_workers:
+            self._end_shared_workers()
+        baseline = next(iter(timings.values())).baseline
+        return [cell for cell in waiting if cell in later or (cell.entry == baseline and cell.status == "not timed")]
 
     def check(self, model: str, optimizer: str | None = None) -> list[Cell]:
         """Certify one net without timing it. Returns the cells; the certificates are added to `certificates`.
@@ -319,10 +344,13 @@ class Run:
         if text not in self.warnings:
             self.warnings.append(text)
 
-    def close(self) -> None:
-        """End the workers that nets share, and those that the lesson's experiments share."""
+    def _end_shared_workers(self) -> None:
         self._shared_workers.clear()
         self._shared.close()
+
+    def close(self) -> None:
+        """End the workers that nets share, and those that the lesson's experiments share."""
+        self._end_shared_workers()
         if self.lesson is not None:
             self.lesson.close()
 
@@ -335,7 +363,7 @@ class Run:
         return [entry for entry in self.variants if self._cell(model, entry).status == "not timed"]
 
     def _cell(self, model: str, entry: Entry) -> Cell:
-        available = registry.availability(model, entry)
+        available = registry.availability(model, entry, environment.kind(self.device))
         if available.status != "available":
             return Cell(entry, available.status, available.reason)
         if not entry.variant.computes_in(self.precision, model):
@@ -347,12 +375,19 @@ class Run:
 
     # ------------------------------------------------------------ launches
 
-    def _launch(self, problem: Problem, cells: list[Cell], processes: ExitStack) -> None:
-        """Start a worker per cell, one after the other, since their cold stages are timed."""
+    def _launch(self, problem: Problem, cells: list[Cell], processes: ExitStack) -> list[Cell]:
+        """Start a worker per cell, one after the other, since their cold stages are timed.
+
+        Returns:
+            The cells, or the first of them, whose memory fills the device.
+        """
         model = problem.spec.model
-        running = [cell for cell in cells if cell.status == "not timed"]
-        for number, cell in enumerate(running, 1):
-            text = f"{model}: starting {cell.entry.name} ({number} of {len(running)})"
+        free_bytes = environment.free_device_bytes(self.device)
+        for number, cell in enumerate(cells, 1):
+            if not devices.has_room([one.launches[-1] for one in cells[: number - 1] if one.is_running], free_bytes):
+                self.warn(f"{model}: the GPU's memory does not hold all variants, which are timed a few at a time")
+                return cells[: number - 1]
+            text = f"{model}: starting {cell.entry.name} ({number} of {len(cells)})"
             self.display.stage(text, expected.launch_s(model, cell.entry))
             try:
                 cell.worker = self._started_worker(cell.entry, cell.entry.name, processes)
@@ -361,6 +396,7 @@ class Run:
                 self._read_conventions(cell.worker)
             except WorkerError as error:
                 cell.fail(error)
+        return cells
 
     def _launch_warm(self, problem: Problem, cells: list[Cell]) -> None:
         """Launch what has a compile cache on disk twice more: one process fills it, and the next finds it filled."""
@@ -445,13 +481,7 @@ class Run:
     def _worker(self, entry: Entry, cache: str | None = None) -> Worker:
         return Worker(entry, self.num_threads, self.device, cache, self.precision)
 
-    def _prove_all(
-        self,
-        problem: Problem,
-        oracle: Oracle,
-        cells: list[Cell],
-        prove: Callable[[Worker, Oracle], Proof] = certify.prove,
-    ) -> None:
+    def _prove_all(self, problem: Problem, oracle: Oracle, cells: list[Cell]) -> None:
         """Prove cells in two lanes side by side; nothing is timed meanwhile.
 
         Compilers keep one core busy each, so compiled variants have a lane of their own. All others compute on every
@@ -464,9 +494,9 @@ class Run:
             for cell in lane:
                 with self._lock:
                     text = f"{problem.spec.model}: certifying {cell.entry.name} ({next(number)} of {len(provable)})"
-                    share = 1.0 if prove == certify.prove else expected.PROVE_AGAIN
+                    share = expected.PROVE_AGAIN if cell.is_proven else 1.0
                     self.display.stage(text, share * expected.prove_s(problem.spec.model, cell.entry))
-                self._prove(problem, oracle, cell, prove)
+                self._prove(problem, oracle, cell)
 
         lanes = [[cell for cell in provable if (cell.entry.variant.mode == "compiled") is one] for one in (True, False)]
         pool = ThreadPoolExecutor(len(lanes))
@@ -481,8 +511,9 @@ class Run:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _prove(self, problem: Problem, oracle: Oracle, cell: Cell, prove: Callable[[Worker, Oracle], Proof]) -> None:
+    def _prove(self, problem: Problem, oracle: Oracle, cell: Cell) -> None:
         """Prove one cell, in its launched worker or, if it has none, in one for this proof alone."""
+        prove = certify.prove_again if cell.is_proven else certify.prove
         try:
             with ExitStack() as own:
                 if cell.worker is None:
@@ -501,6 +532,7 @@ class Run:
             # Later launches prove again what the first has proven: only what they refute is news.
             self.certificates += proof.certificates if prove == certify.prove else proof.failed
             self.trajectories += proof.trajectories if prove == certify.prove else []
+        cell.is_proven = True
 
     def _explain(self, problem: Problem, oracle: Oracle, worker: Worker, proof: Proof) -> list[str]:
         """Say where a refused cell first differs; look at what precedes the first step if that has been left out."""
@@ -527,7 +559,8 @@ class Run:
         for timing in timings.values():
             timing.baseline = timing.baseline or registry.baseline(cell.entry for cell in running)
         baseline = next(iter(timings.values())).baseline
-        if baseline is not None and (self._twin is None or self._twin.entry != baseline):
+        has_baseline = baseline in [cell.entry for cell in running]
+        if baseline is not None and has_baseline and (self._twin is None or self._twin.entry != baseline):
             self._start_twin(problem, baseline, processes)  # the one that was expected did not pass
             launch_twin()
         for phase, timing in timings.items():
@@ -599,33 +632,31 @@ class Run:
         chosen = {name: timing.series(name)[0].num_iterations for name in workers if timing.series(name)}
         samplers = {name: WorkerSampler(worker, phase, False, chosen.get(name, 0)) for name, worker in workers.items()}
         text = f"{model}: timing {phase}, {len(samplers)} workers in turn"
-        is_first = not timing.launches
         timing.launches.append(self._rounds(text, samplers, cells, phase, preset, timing))
         if self.interrupted:
             return  # a worker may still be about to answer what it was asked when the interrupt came
         for cell in cells:
             if cell.is_running:
                 cell.ledger[phase] = cell.ask(phase, "ledger", key="timed", phase=phase) or {}
-        if not is_first or phase not in preset.mode_phases:
+        known = {name for measurement in timing.latency for name in measurement.series}
+        fresh = [cell for cell in cells if cell.is_running and cell.entry.name not in known]
+        if not fresh or phase not in preset.mode_phases:
             return
         few = replace(preset, min_rounds=1, max_rounds=preset.num_mode_rounds, max_group_s=preset.max_mode_s)
-        running = {cell.entry.name: cell.worker for cell in cells if cell.is_running and cell.worker is not None}
-        waiting = {name: WorkerSampler(worker, phase, waits=True) for name, worker in running.items()}
-        timing.latency = self._rounds(f"{model}: latency of {phase}", waiting, cells, phase, few, timing)
+        waiting = {cell.entry.name: WorkerSampler(cell.worker, phase, waits=True) for cell in fresh if cell.worker}
+        timing.latency.append(self._rounds(f"{model}: latency of {phase}", waiting, fresh, phase, few, timing))
         if self.interrupted:
             return
-        for cell in cells:
+        for cell in fresh:
             if cell.is_running:
                 cell.ask(phase, "place", key="timed")
-        resident = {
-            cell.entry.name: WorkerSampler(cell.worker, f"resident {phase}")
-            for cell in cells
-            if cell.is_running and cell.worker is not None
-        }
-        timing.resident = self._rounds(f"{model}: {phase}, batches resident", resident, cells, phase, few, timing)
+        running = {cell.entry.name: cell.worker for cell in fresh if cell.is_running and cell.worker is not None}
+        resident = {name: WorkerSampler(worker, f"resident {phase}") for name, worker in running.items()}
+        text = f"{model}: {phase}, batches resident"
+        timing.resident.append(self._rounds(text, resident, fresh, phase, few, timing))
         if not self.interrupted and environment.kind(self.device) == "gpu":
-            self._profile(model, phase, cells)
-            self._measure_energy(model, phase, cells, timing)
+            self._profile(model, phase, fresh)
+            self._measure_energy(model, phase, fresh, timing)
 
     def _profile(self, model: str, phase: str, cells: list[Cell]) -> None:
         """Record what the GPU does during some steps of each cell, by its framework's profiler."""

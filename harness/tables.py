@@ -28,16 +28,16 @@ def print_cells(variants: Iterable[Entry]) -> None:
     table = Table("variant", "mode", "lane", *specs.MODELS, box=SIMPLE)
     reasons = []
     for entry in variants:
-        found = [registry.availability(model, entry) for model in specs.MODELS]
+        found = [registry.availability(model, entry, "gpu") for model in specs.MODELS]
         reasons += [f"{entry.name}: {cell.reason}" for cell in found if cell.status == "not installed"][:1]
-        name = f"{entry.name} *" if entry.variant.headline else entry.name
+        name = entry.name + (" *" if entry.variant.headline else " †" if entry.variant.gpu_only else "")
         table.add_row(name, entry.variant.mode, entry.variant.lane, *(cell.status for cell in found))
     broken = [
         f"impls/{folder} is broken: {type(error).__name__}: {error}"
         for folder, error in registry.backends().items()
         if isinstance(error, Exception)
     ]
-    _print(table, ["* headline: timed by every preset", *reasons, *broken])
+    _print(table, ["* headline: timed by every preset; † on a GPU alone", *reasons, *broken])
 
 
 def print_certificates(certificates: Iterable[Certificate], checked: Checked, explain: bool) -> None:

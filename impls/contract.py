@@ -42,6 +42,7 @@ class Variant:
     headline: bool = False
     lane: Literal["as-written", "tuned"] = "as-written"
     models: tuple[str, ...] | None = None  # None: every model of the backend
+    gpu_only: bool = False  # there is no such thing on a CPU, or nothing to gain by it
     slow_models: tuple[str, ...] = ()  # slow to start and certify; presets with a budget leave these out
     env: tuple[tuple[str, str], ...] = ()  # set before the import; "{scratch}" is the worker's own, empty folder
     cache_env: tuple[tuple[str, str], ...] = ()  # turns on the compile cache on disk, in the folder "{cache}"

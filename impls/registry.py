@@ -96,8 +96,8 @@ def find_variants(names: Iterable[str] | None = None) -> list[Entry]:
     return [known[name] for name in names]
 
 
-def availability(model: str, entry: Entry) -> Availability:
-    """Say whether `model` can run in this variant, by looking for files and packages only."""
+def availability(model: str, entry: Entry, device: str = "cpu") -> Availability:
+    """Say whether `model` can run in this variant on a "cpu" or a "gpu", by looking for files and packages only."""
     folder = Path(impls.__path__[0]) / entry.backend
     if model not in specs.MODELS:
         raise ValueError(f"unknown model {model!r}; choose from {', '.join(specs.MODELS)}")
@@ -105,6 +105,8 @@ def availability(model: str, entry: Entry) -> Availability:
         return Availability("not implemented", f"{entry.name} is for {', '.join(entry.variant.models)}")
     if not (folder / f"{model}.py").exists():
         return Availability("not implemented", f"there is no impls/{entry.backend}/{model}.py")
+    if entry.variant.gpu_only and device == "cpu":
+        return Availability("not implemented", f"{entry.name} is for a GPU; use --device gpu")
     missing = missing_modules(entry)
     if missing:
         reason = f"{', '.join(missing)} cannot be imported; {pip(entry)} install {' '.join(missing)}"

@@ -48,5 +48,33 @@ BACKEND = Backend(
             steps_per_call=(("two_layer", 10), ("autoencoder", 10)),
             precisions=_PRECISIONS,
         ),
+        # torch-eager's kernels (of the U-Net, torch-channels-last's) recorded as a CUDA graph. The recurrent net asks
+        # for each example's length, and so for the device, in every step.
+        Variant(
+            "torch-cuda-graph",
+            mode="graph",
+            requires=("torch",),
+            lane="tuned",
+            models=("two_layer", "autoencoder", "unet"),
+            gpu_only=True,
+            env=_COLD,
+            precisions=_PRECISIONS,
+        ),
+        # What torch-tuned compiles, in the two modes of torch.compile that replay CUDA graphs.
+        *(
+            Variant(
+                name,
+                mode="compiled",
+                requires=("torch",),
+                lane="tuned",
+                models=("two_layer", "autoencoder", "unet"),
+                slow_models=("two_layer", "autoencoder", "unet"),
+                gpu_only=True,
+                env=_COLD,
+                cache_env=_CACHED,
+                precisions=_PRECISIONS,
+            )
+            for name in ("torch-reduce-overhead", "torch-max-autotune")
+        ),
     ),
 )

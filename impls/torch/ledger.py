@@ -1,11 +1,12 @@
 """What torch.compile did in this process, by its own counters. They are the process's: none is kept per function."""
 
 
-def compiler(target: str) -> str:
+def compiler(target: str, wants_cuda_graphs: bool = False) -> str:
     """Return which compiler ran.
 
     Args:
         target: what was handed to torch.compile; "" for nothing.
+        wants_cuda_graphs: it was asked to replay what it compiles as CUDA graphs, which it leaves out where it must.
     """
     if not target:
         return "none"
@@ -15,7 +16,9 @@ def compiler(target: str) -> str:
     if not num_graphs:
         return "none yet; the first call compiles"
     backend = "Inductor" if counters["inductor"] else "no backend"
-    return f"{backend} on {target}; in this process {num_graphs} graphs, {num_breaks} graph breaks"
+    num_skipped = counters["inductor"]["cudagraph_skips"]
+    replayed = f", CUDA graphs left out {num_skipped} times" if wants_cuda_graphs else ""
+    return f"{backend} on {target}; in this process {num_graphs} graphs, {num_breaks} graph breaks{replayed}"
 
 
 def caches(target: str) -> str:

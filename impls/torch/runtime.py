@@ -13,7 +13,7 @@ from impls.arrays import aligned
 from impls.contract import Arrays, Variant
 from impls.cuda import why_no_gpu
 from impls.specs import PHASES, ModelSpec
-from impls.torch import ledger, tuned
+from impls.torch import cuda_graph, ledger, tuned
 from impls.torch.tuned import Batch
 
 _device = torch.device("cpu")
@@ -148,6 +148,7 @@ class Program:
         if _precision == "bf16" and self._dtype == np.float32:
             self.net.forward = _mixed(self.net.forward)
         self._is_tuned = variant.lane == "tuned"
+        self._wants_cuda_graphs = "triton.cudagraphs" in tuned.OPTIONS.get(variant.name, {})
         is_unet = spec.model == "unet"
         if self._is_tuned and is_unet:
             self._layout = torch.channels_last
@@ -158,15 +159,22 @@ class Program:
             # imports it while its optimizer is built, the two-layer net not at all.
             torch.compiler.config.recompile_limit = 64
             if self._is_tuned and not is_unet:
-                self._functions = tuned.functions(implementation, self.net)
+                self._functions = tuned.functions(implementation, self.net, variant.name)
             else:
                 # In place, the same as net = torch.compile(net). Two nets or sizes in one process would otherwise
                 # switch torch to dynamic shapes; fullgraph makes a graph break, or the limit, an error.
-                self.net.compile(fullgraph=True, dynamic=False)
+                self.net.compile(fullgraph=True, dynamic=False, options=tuned.OPTIONS.get(variant.name) or None)
+        if variant.mode == "graph":
+            if optimizer := getattr(self.net, "optimizer", None):
+                optimizer.param_groups[0]["capturable"] = True  # Adam then asks the device nothing; others ignore it
+                tuned.make_slots(optimizer)
+            self._functions = {
+                name: cuda_graph.Replayed(function, self.net) for name, function in self._functions.items()
+            }
         # Decided here and not in each step: on a CPU even to ask for `_device.type` is 1 % of the smallest net's.
         self._is_on_host = _device.type == "cpu"
         self._calls = self._functions
-        if not self._is_on_host:
+        if not self._is_on_host and variant.mode != "graph":  # whose functions copy by themselves
             self._calls = {name: _fed(function) for name, function in self._functions.items()}
         self._addresses = self._parameter_addresses()
 
@@ -244,12 +252,13 @@ class Program:
         """Return what ran. Dynamo and Inductor count per process, so the counts are of all its programs and phases."""
         is_in_place = self._addresses == self._parameter_addresses()
         target = self._compiled(phase)
+        is_replayed = isinstance(self._functions[phase], cuda_graph.Replayed)
         is_last = any(not param.is_contiguous() for param in self.net.parameters() if param.ndim == 4)
         return {
             "layout": "channels-last" if is_last else "NCHW, OIHW; dense (out, in)",
             "donation": f"none; parameters are {'updated in place' if is_in_place else 'replaced'}",
             "synchronisation": "torch.cuda.synchronize" if _device.type == "cuda" else "none needed: calls wait",
-            "compiler": ledger.compiler(target),
+            "compiler": "none; a CUDA graph" if is_replayed else ledger.compiler(target, self._wants_cuda_graphs),
             "caches": ledger.caches(target),
             "precision": f"{self._dtype}; {PRODUCTS[_precision]}",
         }

@@ -13,14 +13,24 @@ import torch
 from torch import nn
 from torch.func import functional_call, grad_and_value
 
+from impls.torch.optimizers import RMSprop
+
 Batch = dict[str, torch.Tensor]
 """Entries of a batch, or of a stack of batches with one more axis."""
 
 Function = Callable[[Batch], torch.Tensor]
 
-OPTIONS = {"pattern_matcher": False}
-"""Of torch.compile. In torch 2.13 a pattern makes `addmm` of SGD's `param.add_(x.T @ grad, alpha=-lr)` and loses alpha,
-where the product is used nowhere else; the certificate refused it."""
+OPTIONS: dict[str, dict[str, bool]] = {
+    "torch-tuned": {},
+    "torch-reduce-overhead": {"triton.cudagraphs": True},
+    "torch-max-autotune": {"triton.cudagraphs": True, "max_autotune": True, "coordinate_descent_tuning": True},
+}
+"""Of torch.compile, by variant; those after the first are what its modes of these names stand for."""
+
+WHOLE_STEP_OPTIONS = {"pattern_matcher": False}
+"""Of torch.compile, for whole training steps. In torch 2.13 a pattern makes `addmm` of SGD's
+`param.add_(x.T @ grad, alpha=-lr)` and loses alpha, where the product is used nowhere else; the certificate
+refused it."""
 
 
 class _Loss(nn.Module):
@@ -36,13 +46,33 @@ class _Loss(nn.Module):
         return self._loss(self.net, batch)
 
 
-def functions(implementation: Any, net: Any) -> dict[str, Function]:
+def functions(implementation: Any, net: Any, variant: str) -> dict[str, Function]:
     """Return each phase; "train_steps" takes a training step for each batch of a stack."""
     # Two nets or sizes in one process would otherwise switch torch to dynamic shapes.
-    compiled = partial(torch.compile, fullgraph=True, dynamic=False, options=OPTIONS)
+    compiled = partial(torch.compile, fullgraph=True, dynamic=False, options=OPTIONS[variant] | WHOLE_STEP_OPTIONS)
     train_step, train_steps = map(compiled, _steps(net, implementation.loss))
     forward = torch.inference_mode()(partial(implementation.forward, net))
     return {"forward": forward, "train_step": train_step, "train_steps": train_steps}
+
+
+def make_slots(optimizer: torch.optim.Optimizer) -> None:
+    """Make an optimizer's state before its first step, zeros, where a graph of that step would make it each time.
+
+    SGD's velocity was made so, and the certificate refused it (0.75). Adam, left alone, counts its steps in float32,
+    and a graph takes the bias corrections from that tensor: the float64 certificate refused it (6e-7).
+    """
+    for param in optimizer.param_groups[0]["params"]:
+        match optimizer:
+            case torch.optim.Adam():
+                optimizer.state[param] = {
+                    "step": torch.zeros((), dtype=torch.float64, device=param.device),
+                    "exp_avg": torch.zeros_like(param),
+                    "exp_avg_sq": torch.zeros_like(param),
+                }
+            case RMSprop():
+                optimizer.state[param] = {"square_avg": torch.zeros_like(param)}
+            case torch.optim.SGD() if optimizer.defaults["momentum"]:
+                optimizer.state[param] = {"momentum_buffer": torch.zeros_like(param)}
 
 
 def _steps(net: Any, loss: Callable[[Any, Batch], torch.Tensor]) -> tuple[Function, Function]:
@@ -58,15 +88,7 @@ def _steps(net: Any, loss: Callable[[Any, Batch], torch.Tensor]) -> tuple[Functi
     update = inspect.unwrap(type(optimizer).step)
     for param in net.parameters():
         param.grad = torch.zeros_like(param)
-        if isinstance(optimizer, torch.optim.Adam):
-            # Adam would count its steps in float32, and a graph takes the bias corrections from that tensor: the
-            # float64 certificate refused it (6e-7).
-            zeros = {slot: torch.zeros_like(param) for slot in ("exp_avg", "exp_avg_sq")}
-            optimizer.state[param] = {"step": torch.zeros((), dtype=torch.float64), **zeros}
-        elif optimizer.defaults.get("momentum"):
-            # SGD would make the velocity in its first step, and the graph of that step would make it anew each time:
-            # the certificate refused it (0.75). Zeros come to the same.
-            optimizer.state[param] = {"momentum_buffer": torch.zeros_like(param)}
+    make_slots(optimizer)
 
     def loss_of(params, batch):
         return functional_call(whole, params, (batch,))

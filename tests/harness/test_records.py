@@ -85,7 +85,7 @@ def test_dispatch_is_a_share_of_the_same_samples() -> None:
 
 def test_other_modes_have_figures_of_their_own() -> None:
     timing = Timing(ENTRY, [measurement(numpy=1e-3)])
-    timing.latency, timing.resident = measurement(numpy=3e-3), measurement(numpy=0.5e-3)
+    timing.latency, timing.resident = [measurement(numpy=3e-3)], [measurement(numpy=0.5e-3)]
     record = record_of(ENTRY.name, timing, launch(1.0))
     assert record["latency_s"]["median"] == pytest.approx(3e-3, rel=0.01)
     assert record["resident_step_time_s"]["median"] == pytest.approx(0.5e-3, rel=0.01)

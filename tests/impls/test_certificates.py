@@ -59,6 +59,18 @@ def test_certificate(variant: str, model: str, oracle_of: Callable[..., Oracle])
     assert proof.failed == []
 
 
+def test_what_is_compiled_for_a_gpu_alone(oracle_of: Callable[..., Oracle]) -> None:
+    """A CPU compiles it too, without CUDA graphs, which shows that options and program fit: the longest options."""
+    entry = registry.variants()["torch-max-autotune"]
+    if missing := registry.missing_modules(entry):
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    oracle = oracle_of("two_layer", ())
+    with Worker(entry, num_threads=1, device="cpu") as worker:
+        worker.start()
+        programs.launch(worker, oracle.problem)
+        assert certify.prove(worker, oracle).failed == []
+
+
 @pytest.mark.parametrize("variant", registry.variants())
 def test_every_optimizer(variant: str, oracle_of: Callable[..., Oracle]) -> None:
     """One definition each: the autoencoder's trajectory, slots included, is the same with each of them."""
