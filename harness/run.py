@@ -366,8 +366,8 @@ class Run:
         available = registry.availability(model, entry, environment.kind(self.device))
         if available.status != "available":
             return Cell(entry, available.status, available.reason)
-        if not entry.variant.computes_in(self.precision, model):
-            return Cell(entry, "not implemented", f"{entry.name} has no {self.precision} for this net")
+        if not entry.variant.computes_in(self.precision):
+            return Cell(entry, "not implemented", f"{entry.name} has no {self.precision}")
         if (model, entry.name) in self.left_out:
             reason = f"left to --preset full, or --variants {entry.name}"
             return Cell(entry, LEFT_OUT, reason)

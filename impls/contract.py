@@ -47,16 +47,15 @@ class Variant:
     env: tuple[tuple[str, str], ...] = ()  # set before the import; "{scratch}" is the worker's own, empty folder
     cache_env: tuple[tuple[str, str], ...] = ()  # turns on the compile cache on disk, in the folder "{cache}"
     steps_per_call: tuple[tuple[str, int], ...] = ()  # by model: training steps of one `Program.train_steps`
-    precisions: tuple[tuple[str, tuple[str, ...] | None], ...] = ()  # besides fp32, with the models; None: all
+    precisions: tuple[str, ...] = ()  # of `PRECISIONS`, besides fp32
 
     def num_steps(self, model: str) -> int:
         """Return how many training steps one call takes: 1, unless `steps_per_call` names the model."""
         return dict(self.steps_per_call).get(model, 1)
 
-    def computes_in(self, precision: str, model: str) -> bool:
-        """Tell whether a model can be run in one of `PRECISIONS`."""
-        models = dict(self.precisions).get(precision, ())
-        return precision == "fp32" or models is None or model in models
+    def computes_in(self, precision: str) -> bool:
+        """Tell whether it can run its nets in one of `PRECISIONS`."""
+        return precision == "fp32" or precision in self.precisions
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ _CACHED = (
     ("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1"),
 )
 
-_PRECISIONS = (("tf32", None), ("bf16", ("autoencoder", "recurrent", "unet")))  # of Flax's nets: see `mixed.py`
+_PRECISIONS = ("tf32", "bf16")
 
 _ENV = (("XLA_PYTHON_CLIENT_PREALLOCATE", "false"),)
 """JAX would take three quarters of a GPU's memory at once, whatever it needs; the other workers need theirs."""

@@ -1,17 +1,37 @@
 """Mixed precision as JAX's users have it: a policy around a net's `apply`, as the library jmp makes them.
 
-The parameters that are trained stay float32; the net computes with copies of them, and of its inputs, in bfloat16.
+The parameters that are trained stay float32; the net computes with copies of them, and of its inputs, in bfloat16. A
+net without Flax has its products alone lowered.
 """
 
+import functools
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import jax
 import jax.numpy as jnp
-from flax.training.train_state import TrainState
+
+if TYPE_CHECKING:
+    from flax.training.train_state import TrainState
 
 
-def mixed(state: TrainState) -> TrainState:
+def lower_products(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function in which `jnp.dot` computes in bfloat16, and hands on float32."""
+    dot = jnp.dot
+
+    def lowered(x: jax.Array, w: jax.Array) -> jax.Array:
+        return _cast(dot(*_cast((x, w), jnp.float32, jnp.bfloat16)), jnp.bfloat16, jnp.float32)
+
+    @functools.wraps(function)
+    def run(*args: Any) -> Any:
+        with mock.patch.object(jnp, "dot", lowered):
+            return function(*args)
+
+    return run
+
+
+def lower_net(state: "TrainState") -> "TrainState":
     """Return the state with a net that computes in bfloat16 and returns float32."""
     return state.replace(apply_fn=_lowered(state.apply_fn))
 

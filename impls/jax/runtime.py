@@ -13,7 +13,7 @@ import numpy as np
 from impls.arrays import aligned
 from impls.contract import Arrays, Variant
 from impls.cuda import plugin_version, why_no_gpu
-from impls.jax import ledger
+from impls.jax import ledger, mixed
 from impls.specs import ModelSpec, TensorSpec
 
 _LAYER_TENSORS = {"w": "kernel", "b": "bias", "offset": "bias"}
@@ -127,6 +127,9 @@ class Program:
                 # Their gain is in the gradients; a prediction took 1.5 times as long with them.
                 for name in ("loss", "gradients", "train_step"):
                     functions[name] = tuned.with_fast_layers(functions[name])
+        is_mixed, is_flax = _precision == "bf16" and not is_double, spec.model != "two_layer"
+        if is_mixed and not is_flax:
+            functions = {name: mixed.lower_products(function) for name, function in functions.items()}
         self._loss = functions["loss"]
         self._jitted = {
             "forward": self._transform(functions["forward"]),
@@ -141,10 +144,8 @@ class Program:
         self._slots = {_SLOT_FIELDS[slot]: slot for slot in spec.optimizer.slots}
         self._outputs: Any = None
         self._state = self._within(implementation.build)(spec, params)
-        if _precision == "bf16" and not is_double:
-            from impls.jax.mixed import mixed  # here, since it needs Flax
-
-            self._state = mixed(self._state)
+        if is_mixed and is_flax:
+            self._state = mixed.lower_net(self._state)
 
     def prepare(self, batch: Arrays) -> dict[str, np.ndarray]:
         """Return aligned NumPy arrays, images NHWC."""

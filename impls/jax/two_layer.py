@@ -27,8 +27,8 @@ def build(spec: ModelSpec, params: Arrays) -> State:
 # [forward]
 def forward(state: State, batch: Arrays) -> jax.Array:
     """Predict y (N, D_out) from x (N, D_in)."""
-    h = jax.nn.relu(batch["x"] @ state.params["w1"])  # (N, H)
-    return h @ state.params["w2"]  # (N, D_out)
+    h = jax.nn.relu(jnp.dot(batch["x"], state.params["w1"]))  # (N, H)
+    return jnp.dot(h, state.params["w2"])  # (N, D_out)
 
 
 # [loss]

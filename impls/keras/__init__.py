@@ -2,7 +2,7 @@
 
 from impls.contract import Backend, Variant
 
-_PRECISIONS = (("tf32", None), ("bf16", None))
+_PRECISIONS = ("tf32", "bf16")
 
 BACKEND = Backend(
     title="Keras",

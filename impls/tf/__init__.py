@@ -4,7 +4,7 @@ from impls.contract import Backend, Variant
 
 _REQUIRES = ("tensorflow",)
 
-_PRECISIONS = (("tf32", None),)
+_PRECISIONS = ("tf32", "bf16")
 
 BACKEND = Backend(
     title="TensorFlow",

@@ -49,8 +49,10 @@ def of_eager() -> dict[str, str]:
     }
 
 
-def precision(dtype: np.dtype) -> str:
-    """Return the variables' type, and whether products may be computed with fewer bits."""
+def precision(dtype: np.dtype, is_mixed: bool) -> str:
+    """Return the variables' type, and whether products may be, or are, computed with fewer bits."""
+    if is_mixed:
+        return f"{dtype}; products in bfloat16"
     tf32 = tf.config.experimental.tensor_float_32_execution_enabled()
     return f"{dtype}; {'TF32 allowed' if tf32 else 'no TF32'}"
 

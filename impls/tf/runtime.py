@@ -12,11 +12,13 @@ from impls.arrays import aligned
 from impls.contract import Arrays, Variant
 from impls.cuda import why_no_gpu
 from impls.specs import TRAINING_INPUTS, ModelSpec
-from impls.tf import ledger, sessions, tuned
+from impls.tf import ledger, mixed, sessions, tuned
 from impls.tf import net as layouts
 from impls.tf.net import Batch, Net
 from impls.tf.sessions import SessionFunction
 from impls.tf.taps import layer_outputs
+
+_precision = "fp32"
 
 TF32_BY_DEFAULT = tf.config.experimental.tensor_float_32_execution_enabled()
 """What a fresh process has, for the table of conventions; of matrix products and convolutions alike."""
@@ -31,7 +33,7 @@ def configure(variant: Variant, num_threads: int, device: str, precision: str = 
         variant: whose facts to return.
         num_threads: of the pool inside an operation, and of the pool that runs operations side by side.
         device: "cpu" or "gpu".
-        precision: "fp32" or "tf32".
+        precision: one of `impls.contract.PRECISIONS`.
 
     Returns:
         {"device", "device_name", "versions", "flags"}, plain values.
@@ -39,6 +41,8 @@ def configure(variant: Variant, num_threads: int, device: str, precision: str = 
     Raises:
         RuntimeError: there is no GPU that TensorFlow can use; the message says why.
     """
+    global _precision
+    _precision = precision
     tf.config.threading.set_intra_op_parallelism_threads(num_threads)
     tf.config.threading.set_inter_op_parallelism_threads(num_threads)
     tf.config.experimental.enable_tensor_float_32_execution(precision == "tf32")
@@ -92,6 +96,7 @@ class Program:
         self._is_tuned = variant.lane == "tuned"
         self._num_steps = variant.num_steps(spec.model)
         self._dtype = params[spec.params[0].name].dtype
+        self._is_mixed = _precision == "bf16" and self._dtype == np.float32
         self._is_static = self._is_tuned or variant.name == "tf-graph"
         self._runs_ahead = not self._is_static and bool(tf.config.get_visible_devices("GPU"))
         make = implementation.static_graph if self._is_static else implementation.build
@@ -134,7 +139,7 @@ class Program:
 
     def layers(self, batch: Batch) -> Mapping[str, Any]:
         """Return the output of every layer in train mode: in a Session where that is the mode, else eagerly."""
-        function = functools.partial(layer_outputs, self._implementation.loss, self._net)
+        function = self._lowered(functools.partial(layer_outputs, self._implementation.loss, self._net))
         return (self._in_session("layers", function, self._net.placeholders) if self._is_static else function)(batch)
 
     def gradients(self, batch: Batch) -> tuple[Any, Mapping[str, Any]]:
@@ -162,7 +167,7 @@ class Program:
         return {
             **facts,
             "synchronisation": "tf.test.experimental.sync_devices, once per block" if self._runs_ahead else waits,
-            "precision": ledger.precision(self._dtype),
+            "precision": ledger.precision(self._dtype, self._is_mixed),
         }
 
     def synchronize(self) -> None:
@@ -199,15 +204,18 @@ class Program:
         if phase == "train_steps":
             return self._in_session(
                 phase,
-                functools.partial(tuned.train_steps, self._implementation.train_step, self._net),
+                self._lowered(functools.partial(tuned.train_steps, self._implementation.train_step, self._net)),
                 tuned.stacked(self._net, self._num_steps),
             )
-        function = functools.partial(getattr(self._implementation, phase), self._net)
+        function = self._lowered(functools.partial(getattr(self._implementation, phase), self._net))
         if self._is_static:
             return self._in_session(phase, function, self._net.placeholders)
         if self._variant.mode == "eager":
             return function
         return tf.function(function, jit_compile=self._variant.mode == "compiled")
+
+    def _lowered(self, function: Callable[[Batch], Any]) -> Callable[[Batch], Any]:
+        return mixed.in_bfloat16(function) if self._is_mixed else function
 
     def _in_session(self, phase: str, function: Callable[[Batch], Any], placeholders: Batch) -> SessionFunction:
         if not self._is_tuned:

@@ -7,7 +7,7 @@ from impls.contract import Backend, Variant
 _COLD = (("TORCHINDUCTOR_COMPILE_THREADS", "1"), ("TORCHINDUCTOR_CACHE_DIR", "{scratch}"))
 _CACHED = (("TORCHINDUCTOR_CACHE_DIR", "{cache}"),)
 
-_PRECISIONS = (("tf32", None), ("bf16", None))
+_PRECISIONS = ("tf32", "bf16")
 
 BACKEND = Backend(
     title="PyTorch",

@@ -72,8 +72,8 @@ def test_check_passes_and_writes_the_certificates(tmp_path: Path) -> None:
         ),
         (
             "jax-jit",
-            'h = jax.nn.relu(batch["x"] @ state.params["w1"])',
-            'h = jax.lax.stop_gradient(jax.nn.relu(batch["x"] @ state.params["w1"]))',
+            'h = jax.nn.relu(jnp.dot(batch["x"], state.params["w1"]))',
+            'h = jax.lax.stop_gradient(jax.nn.relu(jnp.dot(batch["x"], state.params["w1"])))',
             "the gradients from the last layer down to that of w2",
             "the gradient of w1",
             "grad",
