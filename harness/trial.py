@@ -60,7 +60,7 @@ def _wait(process: subprocess.Popen, budget_s: float) -> int:
     try:
         return process.wait(budget_s - STOP_S)
     except (subprocess.TimeoutExpired, KeyboardInterrupt):
-        process.send_signal(signal.SIGINT)
+        process.terminate()  # not SIGINT, which a shell's background jobs ignore, and all that they start
     try:
         return process.wait(STOP_S)
     except subprocess.TimeoutExpired:

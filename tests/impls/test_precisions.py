@@ -14,11 +14,12 @@ from harness.workers import Worker
 from impls import registry, specs
 from impls.contract import PRECISIONS
 
+# Of the larger nets, a variant per framework: the others lower the same products by the same means.
 MIXED = [
     (name, model)
     for name, entry in registry.variants().items()
     for model in specs.MODELS
-    if entry.variant.computes_in("bf16")
+    if entry.variant.computes_in("bf16") and (entry.variant.headline or model in ("two_layer", "autoencoder"))
 ]
 NUM_STEPS = 10
 
@@ -61,7 +62,14 @@ def test_mixed_precision_is_certified(variant: str, model: str, oracle_of: Any) 
     assert proof.failed == []
 
 
-@pytest.mark.parametrize(("variant", "model"), [found for found in MIXED if found[1] != "unet"])
+@pytest.mark.parametrize(
+    ("variant", "model"),
+    [
+        (name, model)
+        for name, model in MIXED
+        if model == "two_layer" or (model == "autoencoder" and registry.variants()[name].variant.headline)
+    ],
+)
 def test_it_would_not_pass_for_float32(variant: str, model: str, oracle_of: Any) -> None:
     """A program that ignored the setting would pass."""
     skip_unless_quick(variant, model)
