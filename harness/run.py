@@ -291,8 +291,7 @@ class Run:
         with ExitStack() as processes:
             sitting = self._launch(problem, waiting, processes)
             later = [cell for cell in waiting if cell not in sitting]
-            prove = certify.prove_again if any(cell.is_proven for cell in sitting) else certify.prove
-            launch_twin = partial(self._launch_twin, problem, partial(prove, oracle=oracle))
+            launch_twin = partial(self._launch_twin, problem, oracle)
             with self._starting_twin(problem, sitting, processes, launch_twin):
                 self._prove_all(problem, oracle, sitting)
             if not self.is_smoke_test:
@@ -604,17 +603,17 @@ class Run:
         except WorkerError as error:
             self._lose_twin(problem, error)
 
-    def _launch_twin(self, problem: Problem, prove: Callable[[Worker], Proof]) -> None:
-        """Take the control through all that the baseline has gone through, its proof included.
+    def _launch_twin(self, problem: Problem, oracle: Oracle) -> None:
+        """Take the control through what the baseline has gone through: the launch, and of the proof the float32 steps.
 
-        A process's past shows in its times for as long as it lives. Without the proof the twin was none (see
+        A process's past shows in its times for as long as it lives. Without these steps the twin was none (see
         docs/decisions.md).
         """
         if self._twin is None:
             return
         try:
             programs.launch(self._twin, problem)
-            prove(self._twin)
+            certify.prove_again(self._twin, oracle)
         except WorkerError as error:
             self._lose_twin(problem, error)
 

@@ -136,7 +136,7 @@ def calibrated(sampler: Sampler, min_block_s: float) -> Series:
     """
     num_iterations, block_s = sampler.calibrate(min_block_s)
     # A block this long was one step, and is too long for the minimum, whatever happened to it.
-    is_long = block_s > 10 * max(min_block_s, stats.LONGEST_BLOCK_FOR_MIN_S)
+    is_long = block_s > 5 * max(min_block_s, stats.LONGEST_BLOCK_FOR_MIN_S)
     num_rehearsed = 0 if is_long else min(int(REHEARSAL_S / block_s), MAX_NUM_REHEARSED)
     if num_rehearsed:
         block_s = min(wall_s for wall_s, *_ in sampler.sample(num_iterations, num_rehearsed))

@@ -58,6 +58,9 @@ def over(
         gave = Markup("{} alone").format(listed(known)) if known else "none"
         missing = Markup("the rule asks for {} answers at least, and the data give {}").format(LEAST, gave)
         return Verdict(NOT_MEASURED, missing, sentences)
+    if unknown := [name for name, held in found.items() if held is None]:
+        names = listed(unknown) if len(unknown) <= MOST_NAMED else f"{len(unknown)} others"
+        sentences += (Markup("The figures do not decide for {}.").format(names),)
     if all(known.values()):
         return Verdict(HOLDS, told=sentences)
     if not any(known.values()):

@@ -286,6 +286,8 @@ def test_long_lists_of_names_are_counted() -> None:
 
 def test_a_tie_decides_nothing() -> None:
     assert over({"Alpha": None, "Beta": True}).outcome == NOT_MEASURED
+    verdict = over({"Alpha": None, "Beta": True, "Gamma": True})
+    assert (verdict.text, verdict.told) == ("Holds", ("The figures do not decide for Alpha.",))
 
 
 def test_each_experiment_has_a_card_with_a_rule(whole: Record) -> None:
