@@ -111,7 +111,8 @@ def test_a_failed_way_is_shown_with_its_reason(whole: Record) -> None:
 
 def test_the_sources_are_those_of_the_files(lesson_page: str) -> None:
     """Comments are set apart, and what stands in the page is escaped."""
-    assert "h = jax.nn.relu(jnp.dot(batch[&#34;x&#34;], state.params[&#34;w1&#34;]))  <i># (N, H)</i>\n</span>" in lesson_page
+    line = "h = jax.nn.relu(jnp.dot(batch[&#34;x&#34;], state.params[&#34;w1&#34;]))  <i># (N, H)</i>\n</span>"
+    assert line in lesson_page
     assert '<dt><code>h</code></dt><dd>(N, H) <span class="quiet">64 × 100</span></dd>' in lesson_page
 
 
