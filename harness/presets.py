@@ -31,6 +31,7 @@ class Preset:
             blocks are long.
         shares_workers: one process per variant for all nets, not one for each net. It saves starting them, and the
             cold stages of later nets are then those of a process that has run others.
+        starts_together: start variants two at a time, on a CPU; their cold stages are then longer.
         optimizers: by net, those that `check` certifies it with, besides its own.
         certified_starts: precisions that are certified before the first step too (see `oracle.Oracle`).
         num_pictures: how many headline variants train for each picture.
@@ -61,6 +62,7 @@ class Preset:
     num_samples: int = 4
     num_long_samples: int = 2
     shares_workers: bool = False
+    starts_together: bool = False
     certified_starts: tuple[str, ...] = ()
     num_pictures: Mapping[str, int] = field(default_factory=lambda: {"autoencoder": 1, "unet": 1})
     min_block_s: float = 0.002
@@ -87,6 +89,7 @@ PRESETS = {
             min_ceiling_s=0,
             with_conventions=False,
             shares_workers=True,
+            starts_together=True,
             num_certified_steps={"two_layer": 10, "autoencoder": 5, "recurrent": 5, "unet": 2},
             num_picture_steps={"autoencoder": 400, "unet": 6},
         ),

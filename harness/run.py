@@ -167,9 +167,10 @@ class Run:
         if afar := [entry.name for entry in self.variants if places.is_elsewhere(entry)]:
             self.warn(f"{', '.join(afar)}: on another machine, so that ratios to variants on this one compare machines")
         if preset.shares_workers:
+            beside = " Two start at a time, which slows both." if preset.starts_together else ""
             self.warn(
                 "cold stages: this preset runs all nets in one process per variant, so the import is one for all "
-                "nets, and later nets start warmer; --preset default starts a process for each"
+                f"nets, and later nets start warmer.{beside} --preset default starts a process for each, one by one"
             )
         share_one_heap()
         self.interrupted = False
@@ -375,26 +376,36 @@ class Run:
     # ------------------------------------------------------------ launches
 
     def _launch(self, problem: Problem, cells: list[Cell], processes: ExitStack) -> list[Cell]:
-        """Start a worker per cell, one after the other, since their cold stages are timed.
+        """Start a worker per cell: one after the other, since their cold stages are timed, unless the preset hurries.
 
         Returns:
             The cells, or the first of them, whose memory fills the device.
         """
         model = problem.spec.model
-        free_bytes = environment.free_device_bytes(self.device)
-        for number, cell in enumerate(cells, 1):
-            if not devices.has_room([one.launches[-1] for one in cells[: number - 1] if one.is_running], free_bytes):
-                self.warn(f"{model}: the GPU's memory does not hold all variants, which are timed a few at a time")
-                return cells[: number - 1]
-            text = f"{model}: starting {cell.entry.name} ({number} of {len(cells)})"
-            self.display.stage(text, expected.launch_s(model, cell.entry))
+        number = iter(range(1, len(cells) + 1))
+
+        def launch(cell: Cell) -> None:
+            with self._lock:
+                text = f"{model}: starting {cell.entry.name} ({next(number)} of {len(cells)})"
+                self.display.stage(text, expected.launch_s(model, cell.entry, self.preset))
             try:
                 cell.worker = self._started_worker(cell.entry, cell.entry.name, processes)
                 cell.facts = cell.worker.facts
                 cell.launches.append(programs.launch(cell.worker, problem))
                 self._read_conventions(cell.worker)
             except WorkerError as error:
-                cell.fail(error)
+                if not self.interrupted:
+                    cell.fail(error)
+
+        free_bytes = environment.free_device_bytes(self.device)
+        if self.preset.starts_together and free_bytes is None:
+            self._side_by_side(launch, [[cell] for cell in cells], self._lifetime(processes))
+            return cells
+        for done, cell in enumerate(cells):
+            if not devices.has_room([one.launches[-1] for one in cells[:done] if one.is_running], free_bytes):
+                self.warn(f"{model}: the GPU's memory does not hold all variants, which are timed a few at a time")
+                return cells[:done]
+            launch(cell)
         return cells
 
     def _launch_warm(self, problem: Problem, cells: list[Cell]) -> None:
@@ -404,7 +415,7 @@ class Run:
             if cell.status != "not timed" or not cell.entry.variant.cache_env or places.is_elsewhere(cell.entry):
                 continue
             text = f"{model}: starting {cell.entry.name} with a filled compile cache"
-            self.display.stage(text, 2 * expected.launch_s(model, cell.entry))
+            self.display.stage(text, 2 * expected.launch_s(model, cell.entry, self.preset))
             with tempfile.TemporaryDirectory(prefix="likeforlike-cache-", ignore_cleanup_errors=True) as cache:
                 try:
                     for _ in ("fills", "finds"):
@@ -470,12 +481,15 @@ class Run:
         shared = self._shared_workers.get(name)
         if shared is not None and shared.is_alive():
             return shared
-        worker = self._worker(entry)
-        (self._shared if self.preset.shares_workers else stack).enter_context(worker)
-        worker.start()
+        worker = self._lifetime(stack).enter_context(self._worker(entry))
         if self.preset.shares_workers:
             self._shared_workers[name] = worker
+        worker.start()
         return worker
+
+    def _lifetime(self, of_net: ExitStack) -> ExitStack:
+        """Return what ends the workers: the end of the net, or that of the run where nets share them."""
+        return self._shared if self.preset.shares_workers else of_net
 
     def _worker(self, entry: Entry, cache: str | None = None) -> Worker:
         return Worker(entry, self.num_threads, self.device, cache, self.precision)
@@ -489,26 +503,38 @@ class Run:
         provable = [cell for cell in cells if cell.status == "not timed"]
         number = iter(range(1, len(provable) + 1))
 
-        def prove_lane(lane: list[Cell]) -> None:
-            for cell in lane:
-                with self._lock:
-                    text = f"{problem.spec.model}: certifying {cell.entry.name} ({next(number)} of {len(provable)})"
-                    share = expected.PROVE_AGAIN if cell.is_proven else 1.0
-                    self.display.stage(text, share * expected.prove_s(problem.spec.model, cell.entry))
-                self._prove(problem, oracle, cell)
+        def prove(cell: Cell) -> None:
+            with self._lock:
+                text = f"{problem.spec.model}: certifying {cell.entry.name} ({next(number)} of {len(provable)})"
+                share = expected.PROVE_AGAIN if cell.is_proven else 1.0
+                self.display.stage(text, share * expected.prove_s(problem.spec.model, cell.entry))
+            self._prove(problem, oracle, cell)
 
         lanes = [[cell for cell in provable if (cell.entry.variant.mode == "compiled") is one] for one in (True, False)]
-        pool = ThreadPoolExecutor(len(lanes))
+        with ExitStack() as lifetime:
+            self._side_by_side(prove, lanes, lifetime)
+
+    def _side_by_side(self, work: Callable[[Cell], None], lanes: list[list[Cell]], lifetime: ExitStack) -> None:
+        """Work through lanes of cells, two lanes at a time.
+
+        Linux ends a process when the thread that started it ends: the threads live as long as `lifetime`.
+        """
+
+        def work_through(lane: list[Cell]) -> None:
+            for cell in lane:
+                if not self.interrupted:
+                    work(cell)
+
+        pool = lifetime.enter_context(ThreadPoolExecutor(2))
         try:
-            list(pool.map(prove_lane, lanes))
+            list(pool.map(work_through, lanes))
         except BaseException:
             self.interrupted = True
-            for cell in provable:  # a thread that waits for a worker ends with it
-                if cell.worker is not None:
-                    cell.worker.kill()
+            pool.shutdown(wait=False, cancel_futures=True)
+            own = [cell.worker for lane in lanes for cell in lane if cell.worker is not None]
+            for worker in (*own, *self._shared_workers.values()):  # a thread that waits for a worker ends with it
+                worker.kill()
             raise
-        finally:
-            pool.shutdown(cancel_futures=True)
 
     def _prove(self, problem: Problem, oracle: Oracle, cell: Cell) -> None:
         """Prove one cell, in its launched worker or, if it has none, in one for this proof alone."""
@@ -580,9 +606,8 @@ class Run:
         if self.is_smoke_test or baseline is None:
             yield
             return
-        # The thread must live as long as the worker: Linux kills a child when the thread that started it ends.
-        lifetime = self._shared if self.preset.shares_workers else processes
-        pool = lifetime.enter_context(ThreadPoolExecutor(1))
+        # The thread must live as long as the worker (see `_side_by_side`).
+        pool = self._lifetime(processes).enter_context(ThreadPoolExecutor(1))
         started = pool.submit(self._start_twin, problem, baseline, processes)
         try:
             yield
@@ -597,7 +622,8 @@ class Run:
         """Start a worker with the baseline once more, for the A/A control."""
         model = problem.spec.model
         with self._lock:
-            self.display.stage(f"{model}: starting {baseline.name} again, as the control", expected.LAUNCH_S[model])
+            text = f"{model}: starting {baseline.name} again, as the control"
+            self.display.stage(text, expected.launch_s(model, baseline, self.preset))
         try:
             self._twin = self._started_worker(baseline, CONTROL, processes)
         except WorkerError as error:
@@ -630,8 +656,8 @@ class Run:
             workers[CONTROL] = twin
         chosen = {name: timing.series(name)[0].num_iterations for name in workers if timing.series(name)}
         samplers = {name: WorkerSampler(worker, phase, False, chosen.get(name, 0)) for name, worker in workers.items()}
-        text = f"{model}: timing {phase}, {len(samplers)} workers in turn"
-        timing.launches.append(self._rounds(text, samplers, cells, phase, preset, timing))
+        text = f"timing {phase}, {len(samplers)} workers in turn"
+        timing.launches.append(self._rounds(model, text, samplers, cells, phase, preset, timing))
         if self.interrupted:
             return  # a worker may still be about to answer what it was asked when the interrupt came
         for cell in cells:
@@ -643,7 +669,7 @@ class Run:
             return
         few = replace(preset, min_rounds=1, max_rounds=preset.num_mode_rounds, max_group_s=preset.max_mode_s)
         waiting = {cell.entry.name: WorkerSampler(cell.worker, phase, waits=True) for cell in fresh if cell.worker}
-        timing.latency.append(self._rounds(f"{model}: latency of {phase}", waiting, fresh, phase, few, timing))
+        timing.latency.append(self._rounds(model, f"latency of {phase}", waiting, fresh, phase, few, timing))
         if self.interrupted:
             return
         for cell in fresh:
@@ -651,8 +677,8 @@ class Run:
                 cell.ask(phase, "place", key="timed")
         running = {cell.entry.name: cell.worker for cell in fresh if cell.is_running and cell.worker is not None}
         resident = {name: WorkerSampler(worker, f"resident {phase}") for name, worker in running.items()}
-        text = f"{model}: {phase}, batches resident"
-        timing.resident.append(self._rounds(text, resident, fresh, phase, few, timing))
+        text = f"{phase}, batches resident"
+        timing.resident.append(self._rounds(model, text, resident, fresh, phase, few, timing))
         if not self.interrupted and environment.kind(self.device) == "gpu":
             self._profile(model, phase, fresh)
             self._measure_energy(model, phase, fresh, timing)
@@ -690,7 +716,8 @@ class Run:
 
     def _rounds(
         self,
-        text: str,
+        model: str,
+        what: str,
         samplers: dict[str, WorkerSampler],
         cells: list[Cell],
         phase: str,
@@ -698,7 +725,8 @@ class Run:
         timing: Timing,
     ) -> schedule.Measurement:
         """Go through the rounds of a schedule; cells whose workers fail take the blame."""
-        self.display.stage(text, preset.max_group_s)
+        text = f"{model}: {what}"
+        self.display.stage(text, expected.rounds_s(model, len(samplers), preset))
 
         def on_round(num_rounds: int, fraction: float) -> None:
             self.display.update(f"{text}, {num_rounds} rounds taken", fraction)
@@ -726,7 +754,7 @@ class Run:
         if not num_steps or not headline:
             return
         headline.sort(key=lambda cell: cell.entry != baseline)
-        self.display.stage(f"{problem.spec.model}: training for the pictures", expected.ORACLE_S[problem.spec.model])
+        self.display.stage(f"{problem.spec.model}: training for the pictures", expected.PICTURE_S[problem.spec.model])
         for cell in headline[: self.preset.num_pictures[problem.spec.model]]:
             assert cell.worker is not None
             try:

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from harness import expected, presets
 from impls import registry
 
@@ -9,7 +11,8 @@ QUICK, SLOW = (registry.variants()[name] for name in ("tf-graph", "torch-tuned")
 
 
 def test_slow_variants_are_expected_to_be_slow() -> None:
-    assert expected.launch_s("unet", SLOW) > 3 * expected.launch_s("unet", QUICK)
+    preset = presets.PRESETS["full"]
+    assert expected.launch_s("unet", SLOW, preset) > 3 * expected.launch_s("unet", QUICK, preset)
     assert expected.prove_s("unet", SLOW) > 3 * expected.prove_s("unet", QUICK)
 
 
@@ -28,6 +31,13 @@ def test_launches_add_up_and_are_proven_wholly_once() -> None:
     assert two - one == three - two
 
 
-def test_a_shared_process_is_started_once() -> None:
-    own, shared = (replace(presets.PRESETS["quick"], shares_workers=shares) for shares in (False, True))
-    assert expected.net_s("unet", [QUICK], shared, True) < expected.net_s("unet", [QUICK], own, True)
+@pytest.mark.parametrize("setting", ["shares_workers", "starts_together"])
+def test_sharing_processes_and_starting_them_together_save_time(setting: str) -> None:
+    without, with_it = (replace(presets.PRESETS["quick"], **{setting: is_on}) for is_on in (False, True))
+    assert expected.net_s("unet", [QUICK], with_it, True) < expected.net_s("unet", [QUICK], without, True)
+
+
+def test_rounds_that_must_be_taken_go_beyond_the_cap() -> None:
+    preset = presets.PRESETS["quick"]
+    assert expected.rounds_s("two_layer", 5, preset) == preset.max_group_s
+    assert expected.rounds_s("unet", 5, preset) > preset.max_group_s
