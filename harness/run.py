@@ -369,8 +369,7 @@ class Run:
         if not entry.variant.computes_in(self.precision):
             return Cell(entry, "not implemented", f"{entry.name} has no {self.precision}")
         if (model, entry.name) in self.left_out:
-            reason = f"left to --preset full, or --variants {entry.name}"
-            return Cell(entry, LEFT_OUT, reason)
+            return Cell(entry, LEFT_OUT, "left to --preset full, or --variants NAME")
         return Cell(entry, "not timed")
 
     # ------------------------------------------------------------ launches

@@ -60,9 +60,12 @@ def headline(block: dict[str, Any]) -> Iterator[str]:
                 yield "  tuned:"
             for cell in sorted(timed, key=lambda cell: cell["step_time_s"]):
                 yield f"  {cell['variant']:<22}{_time(cell['step_time_s'])}  {_ratio(cell)}  {_verdict(cell)}"
+        absent: dict[tuple[str, str], list[str]] = {}
         for cell in cells:
             if cell["status"] != "timed":
-                yield f"  {cell['variant']:<22}{cell['status']}: {cell['reason']}"
+                absent.setdefault((cell["status"], cell["reason"]), []).append(cell["variant"])
+        for (status, reason), variants in absent.items():
+            yield f"  {', '.join(variants)}: {status}, {reason}"
     certificates = block["certificates"]
     failed = sum(not certificate["passed"] for certificate in certificates)
     yield f"certificates: {len(certificates) - failed} quantities passed, {failed} failed"

@@ -48,7 +48,15 @@ def test_launches_that_disagree_are_named_and_what_was_not_timed_has_its_reason(
         cell("two", "small", 0.0, status="crashed", reason="signal 9"),
     )
     assert found[1].endswith("slower, launches disagree")
-    assert found[2].split(maxsplit=1) == ["two", "crashed: signal 9"]
+    assert found[2] == "  two: crashed, signal 9"
+
+
+def test_a_reason_that_many_variants_share_takes_one_line() -> None:
+    left_out = {"status": "not timed", "reason": "left out"}
+    found = lines(
+        cell("one", "small", 1e-3), cell("two", "small", 0.0, **left_out), cell("three", "small", 0.0, **left_out)
+    )
+    assert found[2:-1] == ["  two, three: not timed, left out"]
 
 
 def test_what_the_harness_costs_is_told_with_its_interval() -> None:

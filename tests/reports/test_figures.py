@@ -411,7 +411,7 @@ def test_too_few_rounds_do_not_drift(block: dict[str, Any]) -> None:
 
 def test_what_the_preset_leaves_out_is_said_once(block: dict[str, Any]) -> None:
     for name in ("tf-xla", "jax-eager"):
-        reason = f"left to --preset full, or --variants {name}"
+        reason = "left to --preset full, or --variants NAME"
         for one in block["cells"]:
             if (one["model"], one["variant"]) == ("two_layer", name):
                 one |= {"status": "not timed", "reason": reason, "step_time_s": None}
