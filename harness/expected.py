@@ -23,16 +23,16 @@ PROVE_AGAIN = 0.25
 
 VISIT_S = {"two_layer": 0.03, "autoencoder": 0.03, "recurrent": 0.05, "unet": 0.3}
 """Of one worker in one round."""
-PICTURE_S = {"two_layer": 0.0, "autoencoder": 3.0, "recurrent": 0.0, "unet": 4.0}
+PICTURE_S = {"autoencoder": 3.0, "unet": 4.0}
 CEILING_S = 2.0
 PROFILE_S = 3.0
 
 
 def launch_s(model: str, entry: Entry, preset: Preset) -> float:
     """Return what it takes to start a variant and take its first steps."""
-    launch_s = (SLOW_LAUNCH_S if model in entry.variant.slow_models else LAUNCH_S)[model]
+    alone_s = (SLOW_LAUNCH_S if model in entry.variant.slow_models else LAUNCH_S)[model]
     shared = SHARED_LAUNCH if preset.shares_workers else 1.0
-    return launch_s * shared * (STARTED_TOGETHER if preset.starts_together else 1.0)
+    return alone_s * shared * (STARTED_TOGETHER if preset.starts_together else 1.0)
 
 
 def prove_s(model: str, entry: Entry) -> float:
@@ -57,5 +57,6 @@ def net_s(model: str, entries: Sequence[Entry], preset: Preset, is_timed: bool) 
     modes_s = len(preset.mode_phases) * 2 * preset.max_mode_s
     cached = [entry for entry in entries if preset.with_warm_cache and entry.variant.cache_env]
     warm_s = sum(2 * launch_s(model, entry, preset) for entry in cached)
+    pictures_s = PICTURE_S[model] if model in preset.num_picture_steps else 0.0
     each_s = launches_s + control_s + all_rounds_s
-    return ORACLE_S[model] + proofs_s + preset.num_launches * each_s + modes_s + warm_s + PICTURE_S[model]
+    return ORACLE_S[model] + proofs_s + preset.num_launches * each_s + modes_s + warm_s + pictures_s

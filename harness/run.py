@@ -166,8 +166,9 @@ class Run:
         self.warnings: list[str] = []
         if afar := [entry.name for entry in self.variants if places.is_elsewhere(entry)]:
             self.warn(f"{', '.join(afar)}: on another machine, so that ratios to variants on this one compare machines")
+        self._starts_together = preset.starts_together and environment.kind(device) == "cpu"
         if preset.shares_workers:
-            beside = " Two start at a time, which slows both." if preset.starts_together else ""
+            beside = " Two start at a time, which slows both." if self._starts_together else ""
             self.warn(
                 "cold stages: this preset runs all nets in one process per variant, so the import is one for all "
                 f"nets, and later nets start warmer.{beside} --preset default starts a process for each, one by one"
@@ -396,10 +397,10 @@ class Run:
                 if not self.interrupted:
                     cell.fail(error)
 
-        free_bytes = environment.free_device_bytes(self.device)
-        if self.preset.starts_together and free_bytes is None:
+        if self._starts_together:
             self._side_by_side(launch, [[cell] for cell in cells], self._lifetime(processes))
             return cells
+        free_bytes = environment.free_device_bytes(self.device)
         for done, cell in enumerate(cells):
             if not devices.has_room([one.launches[-1] for one in cells[:done] if one.is_running], free_bytes):
                 self.warn(f"{model}: the GPU's memory does not hold all variants, which are timed a few at a time")

@@ -37,6 +37,13 @@ def test_sharing_processes_and_starting_them_together_save_time(setting: str) ->
     assert expected.net_s("unet", [QUICK], with_it, True) < expected.net_s("unet", [QUICK], without, True)
 
 
+def test_pictures_take_time_where_a_preset_takes_some() -> None:
+    quick = presets.PRESETS["quick"]
+    without = replace(quick, num_picture_steps={})
+    assert expected.net_s("unet", [QUICK], without, True) < expected.net_s("unet", [QUICK], quick, True)
+    assert expected.net_s("two_layer", [QUICK], without, True) == expected.net_s("two_layer", [QUICK], quick, True)
+
+
 def test_rounds_that_must_be_taken_go_beyond_the_cap() -> None:
     preset = presets.PRESETS["quick"]
     assert expected.rounds_s("two_layer", 5, preset) == preset.max_group_s
