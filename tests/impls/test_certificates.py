@@ -74,10 +74,9 @@ def test_what_is_compiled_for_a_gpu_alone(oracle_of: Callable[..., Oracle]) -> N
 @pytest.mark.parametrize("variant", registry.variants())
 def test_every_optimizer(variant: str, oracle_of: Callable[..., Oracle]) -> None:
     """One definition each: the autoencoder's trajectory, slots included, is the same with each of them."""
-    skip_if_unavailable("autoencoder", registry.variants()[variant])
-    # torch-tuned unrolls ten steps and compiles them for minutes. What it unrolls, these options compile once.
-    entry = registry.variants()["torch-reduce-overhead" if variant == "torch-tuned" else variant]
-    # What is slow to compile shows one more than its own here; python -m harness check --preset full does all.
+    entry = registry.variants()[variant]
+    skip_if_unavailable("autoencoder", entry)
+    # What compiles for minutes shows one more than its own here; python -m harness check --preset full does all.
     is_slow = "autoencoder" in entry.variant.slow_models
     optimizers = ("momentum",) if is_slow else specs.optimizers("autoencoder")
     with Worker(entry, num_threads=1, device="cpu") as worker:
