@@ -79,7 +79,7 @@ PRESETS = {
     for preset in (
         Preset(
             "quick",
-            sizes=_CPU_SIZES,
+            sizes=_CPU_SIZES | {"unet": "narrow"},
             headline_only=True,
             phases=("train_step",),
             min_rounds=6,

@@ -433,6 +433,7 @@ _SIZES: dict[str, dict[str, dict[str, int]]] = {
         }
         for size, (channels, pixels, num_certified_steps) in {
             "tiny": (2, 188, 3),
+            "narrow": (8, 252, 10),
             "small": (16, 252, 10),
             "original": (64, 572, 1),
         }.items()
