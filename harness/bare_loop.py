@@ -148,7 +148,6 @@ def bare_process(entry: Entry, problem: Problem, num_threads: int, device: str, 
         arrays = Path(folder) / "arrays.npz"
         named: dict[str, Any] = {**problem.params, **problem.batches[0]}
         np.savez(arrays, **named)
-        variant_env = {name: value.format(scratch=folder) for name, value in entry.variant.env}
         order = {
             "backend": entry.backend,
             "variant": entry.name,
@@ -165,7 +164,7 @@ def bare_process(entry: Entry, problem: Problem, num_threads: int, device: str, 
             process = subprocess.Popen(
                 [python, "-m", "harness.bare_loop", json.dumps(order)],
                 cwd=ROOT,
-                env={**os.environ, **environment.worker_env(num_threads, device), **variant_env},
+                env={**os.environ, **environment.worker_env(num_threads, device), **entry.variant.environ(folder)},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=file,

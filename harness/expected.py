@@ -12,8 +12,8 @@ ORACLE_S = {"two_layer": 2.0, "autoencoder": 4.0, "recurrent": 2.0, "unet": 6.0}
 LAUNCH_S = {"two_layer": 4.0, "autoencoder": 5.0, "recurrent": 4.0, "unet": 8.0}
 PROVE_S = {"two_layer": 1.0, "autoencoder": 1.5, "recurrent": 2.0, "unet": 5.0}
 # Of what is slow to start (`Variant.slow_models`).
-SLOW_LAUNCH_S = {"two_layer": 35.0, "autoencoder": 75.0, "recurrent": 75.0, "unet": 65.0}
-SLOW_PROVE_S = {"two_layer": 15.0, "autoencoder": 30.0, "recurrent": 30.0, "unet": 70.0}
+SLOW_LAUNCH_S = {"two_layer": 35.0, "autoencoder": 35.0, "recurrent": 75.0, "unet": 65.0}
+SLOW_PROVE_S = {"two_layer": 15.0, "autoencoder": 25.0, "recurrent": 30.0, "unet": 70.0}
 SHARED_LAUNCH = 0.4
 """Of a launch, what it takes in a process that another net was in before."""
 STARTED_TOGETHER = 0.7

@@ -169,8 +169,11 @@ def print_comparison(comparison: Comparison) -> None:
 
 def print_steps(block: Mapping[str, Any]) -> None:
     """Print a row per timed cell of a document's block: a step's time, ratio, kernels and energy, and its proof."""
-    columns = "step", "ratio", "95 % interval", "kernels", "energy", "float64 error"
-    table = Table("net", "phase", "variant", *(Column(title, justify="right") for title in columns), box=SIMPLE)
+    columns = "step, ms", "ratio", "95 % interval", "kernels", "energy, mJ", "float64 error"
+    table = Table(
+        "net", "phase", "variant", *(Column(title, justify="right") for title in columns),
+        box=SIMPLE, pad_edge=False, collapse_padding=True,
+    )  # fmt: skip
     errors: dict[tuple[str, str, str], float] = {}
     for found in block["certificates"]:
         if found["precision"] == "float64" and found["rel_error"] is not None:
@@ -188,11 +191,11 @@ def print_steps(block: Mapping[str, Any]) -> None:
             f"{cell['model']} {cell['size']}/{cell['batch_size']}",
             cell["phase"],
             cell["variant"],
-            f"{1e3 * cell['step_time_s']:.4g} ms",
+            f"{1e3 * cell['step_time_s']:.4g}",
             "" if cell["ratio"] is None else f"{cell['ratio']:.2f}",
             f"{cell['ratio_low']:.2f} to {cell['ratio_high']:.2f}" if has_interval else "",
             f"{activity['num_kernels']:.0f}" if activity else "",
-            f"{1e3 * energy['step_energy_j']:.3g} mJ" if energy else "",
+            f"{1e3 * energy['step_energy_j']:.3g}" if energy else "",
             "" if error is None else f"{error:.1e}",
         )
     failed = sum(not found["passed"] for found in block["certificates"])

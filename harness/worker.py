@@ -180,9 +180,7 @@ class Worker:
             os.sched_setaffinity(0, cpus)
         entries = registry.variants()
         self.entry = entries[variant]
-        cache_env = self.entry.variant.cache_env if cache is not None else ()
-        for name, value in (*self.entry.variant.env, *cache_env):
-            os.environ[name] = value.format(scratch=scratch, cache=cache)
+        os.environ.update(self.entry.variant.environ(scratch, cache))
         frameworks = {module for entry in entries.values() for module in entry.variant.requires} - {"numpy"}
         foreign = sorted(frameworks - set(self.entry.variant.requires))
         hide(foreign)

@@ -44,7 +44,7 @@ class Variant:
     models: tuple[str, ...] | None = None  # None: every model of the backend
     gpu_only: bool = False  # there is no such thing on a CPU, or nothing to gain by it
     slow_models: tuple[str, ...] = ()  # slow to start and certify; presets with a budget leave these out
-    env: tuple[tuple[str, str], ...] = ()  # set before the import; "{scratch}" is the worker's own, empty folder
+    env: tuple[tuple[str, str], ...] = ()  # "{scratch}" stands for the process's own, empty folder
     cache_env: tuple[tuple[str, str], ...] = ()  # turns on the compile cache on disk, in the folder "{cache}"
     steps_per_call: tuple[tuple[str, int], ...] = ()  # by model: training steps of one `Program.train_steps`
     precisions: tuple[str, ...] = ()  # of `PRECISIONS`, besides fp32
@@ -52,6 +52,11 @@ class Variant:
     def num_steps(self, model: str) -> int:
         """Return how many training steps one call takes: 1, unless `steps_per_call` names the model."""
         return dict(self.steps_per_call).get(model, 1)
+
+    def environ(self, scratch: str, cache: str | None = None) -> dict[str, str]:
+        """Return what to set before the import, for a process with these folders; without `cache`, it compiles cold."""
+        settings = self.env if cache is None else (*self.env, *self.cache_env)
+        return {name: value.format(scratch=scratch, cache=cache) for name, value in settings}
 
     def computes_in(self, precision: str) -> bool:
         """Tell whether it can run its nets in one of `PRECISIONS`."""

@@ -1,8 +1,9 @@
 """Made-up documents that the tests of several rooms read, built once a session."""
 
 import importlib.util
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -10,6 +11,17 @@ from typing import Any
 import pytest
 
 from harness.lesson import EXPERIMENTS
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each of pytest-xdist's processes CPUs of its own.
+
+    A worker is bound to as many CPUs as it has threads, the first ones: all workers of one thread would share one CPU.
+    """
+    if hasattr(config, "workerinput") and hasattr(os, "sched_setaffinity"):
+        cpus = sorted(os.sched_getaffinity(0))
+        index = int(config.workerinput["workerid"].removeprefix("gw"))
+        os.sched_setaffinity(0, cpus[index % len(cpus) :: config.workerinput["workercount"]])
 
 
 def _load(path: str) -> ModuleType:
@@ -27,6 +39,17 @@ def _load(path: str) -> ModuleType:
 def load() -> Callable[[str], ModuleType]:
     """What returns a helper module, by its path below this folder: no test file can import another one."""
     return _load
+
+
+@pytest.fixture(scope="module")
+def cheap_xla() -> Iterator[None]:
+    """Lets XLA optimize little in the processes that a file starts, where only what they compute is looked at.
+
+    Most of such a test is compilation otherwise. A run, and `python -m harness check`, certify with XLA's own options.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false")
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -45,7 +45,7 @@ BACKEND = Backend(
             slow_models=("two_layer", "autoencoder", "recurrent", "unet"),
             env=_COLD,
             cache_env=_CACHED,
-            steps_per_call=(("two_layer", 10), ("autoencoder", 10)),
+            steps_per_call=(("two_layer", 10), ("autoencoder", 2)),
             precisions=_PRECISIONS,
         ),
         # torch-eager's kernels (of the U-Net, torch-channels-last's) recorded as a CUDA graph. The recurrent net asks

@@ -7,6 +7,8 @@ from harness import bare_loop
 from harness.problem import Problem
 from impls import registry
 
+pytestmark = pytest.mark.usefixtures("cheap_xla")
+
 ENTRIES = registry.variants()
 HEADLINE = [entry.name for entry in ENTRIES.values() if entry.variant.headline]
 LOOPS = [("two_layer", variant, bare_loop.OWN_LOOP) for variant in HEADLINE]

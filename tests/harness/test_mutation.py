@@ -12,6 +12,8 @@ from harness.workers import Worker
 from impls import registry
 from impls.faults import FAULTS
 
+pytestmark = pytest.mark.usefixtures("cheap_xla")
+
 VARIANTS = mutation.default_variants(registry.find_variants())
 SMALL = ["two_layer", "autoencoder", "recurrent"]
 PAIRS = {(name, model) for name, fault in FAULTS.items() for model in fault.found_at}

@@ -32,7 +32,7 @@ def main(variant_name: str, model: str, output: str) -> None:
     hide(frameworks - set(variant.requires))
     problem = Problem(specs.get(model, "tiny", learning_rate=LEARNING_RATE), seed=0, num_batches=NUM_STEPS)
     with tempfile.TemporaryDirectory() as scratch:
-        os.environ.update({name: value.format(scratch=scratch) for name, value in variant.env})
+        os.environ.update(variant.environ(scratch))
         backend = f"impls.{entries[variant_name].backend}"
         runtime = importlib.import_module(f"{backend}.runtime")
         runtime.configure(variant, 1, "cpu")

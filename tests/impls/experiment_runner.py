@@ -7,6 +7,7 @@ import importlib
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -87,9 +88,9 @@ COMPUTE: dict[str, tuple[Callable[[Callable[..., Any]], Any], Callable[[], np.nd
 }
 
 
-def main(backend: str) -> None:
+def main(backend: str, scratch: str) -> None:
     entry = runner.host(backend)
-    os.environ.update(environment.worker_env(1) | dict(entry.variant.env))
+    os.environ.update(environment.worker_env(1) | entry.variant.environ(scratch))
     importlib.import_module(f"impls.{backend}.runtime").configure(entry.variant, 1, "cpu")
     computed = {}
     for experiment, (compute, expect) in COMPUTE.items():
@@ -101,4 +102,5 @@ def main(backend: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    with tempfile.TemporaryDirectory() as folder:
+        main(sys.argv[1], folder)

@@ -12,6 +12,7 @@ import json
 import os
 import re
 import sys
+import tempfile
 import tokenize
 from pathlib import Path
 from types import FrameType
@@ -115,7 +116,7 @@ class ShapeTracer:
         return eval(compile(ast.Expression(dimension), "", "eval"), {}, bound)
 
 
-def main(variant_name: str, model: str) -> None:
+def main(variant_name: str, model: str, scratch: str) -> None:
     sys.path.insert(0, str(ROOT))
     from harness.problem import Problem
     from harness.worker import hide
@@ -124,7 +125,7 @@ def main(variant_name: str, model: str) -> None:
     problem = Problem.of(model, "tiny", 0)
     entries = registry.variants()
     entry = entries[variant_name]
-    os.environ.update(entry.variant.env)
+    os.environ.update(entry.variant.environ(scratch))
     frameworks = {module for other in entries.values() for module in other.variant.requires} - {"numpy"}
     hide(frameworks - set(entry.variant.requires))
     runtime = importlib.import_module(f"impls.{entry.backend}.runtime")
@@ -155,4 +156,5 @@ def run_everything(program: Any, batch: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    with tempfile.TemporaryDirectory() as folder:
+        main(*sys.argv[1:], folder)

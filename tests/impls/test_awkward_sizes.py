@@ -19,7 +19,7 @@ from harness.workers import Worker, WorkerError
 from impls import registry, specs
 from impls.registry import Entry
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("cheap_xla")]
 
 NUM_STEPS = 2
 HUGE = 1e4

@@ -12,6 +12,8 @@ from harness.problem import Problem
 from harness.workers import Worker
 from impls import registry, specs
 
+pytestmark = pytest.mark.usefixtures("cheap_xla")
+
 
 @pytest.fixture(scope="module")
 def oracle_of() -> Iterator[Callable[..., Oracle]]:

@@ -12,15 +12,20 @@ import pytest
 
 from impls import registry
 
+pytestmark = pytest.mark.usefixtures("cheap_xla")
+
 Ran = tuple[dict[str, np.ndarray], dict[str, dict[str, str]]]
 LEDGER_KEYS = {"layout", "donation", "synchronisation", "compiler", "caches", "precision"}
 ENTRIES = registry.variants()
 # The two-layer net is quick to compile; the recurrent net predicts from two entries; the U-Net has images, statistics.
 PAIRS = [(name, "two_layer") for name in ENTRIES]
 PAIRS += [(name, model) for model in ("recurrent", "unet") for name, entry in ENTRIES.items() if entry.variant.headline]
-each_pair = pytest.mark.parametrize(("variant", "model"), PAIRS)
+# With this scope, the tests of a pair follow one another: where two processes share the work, one has a pair's run.
+each_pair = pytest.mark.parametrize(("variant", "model"), PAIRS, scope="module")
 each_pair_with_stacks = pytest.mark.parametrize(
-    ("variant", "model"), [(name, model) for name, model in PAIRS if ENTRIES[name].variant.num_steps(model) > 1]
+    ("variant", "model"),
+    [(name, model) for name, model in PAIRS if ENTRIES[name].variant.num_steps(model) > 1],
+    scope="module",
 )
 
 

@@ -14,6 +14,8 @@ from harness.workers import Worker
 from impls import registry, specs
 from impls.contract import PRECISIONS
 
+pytestmark = pytest.mark.usefixtures("cheap_xla")
+
 # Of the larger nets, a variant per framework: the others lower the same products by the same means.
 MIXED = [
     (name, model)

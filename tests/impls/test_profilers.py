@@ -16,11 +16,11 @@ ROOT = Path(__file__).parents[2]
 PROFILED = [entry.name for entry in registry.variants().values() if registry.provider(entry, "profiler")]
 SCRIPT = """
 import importlib, json, os, sys, time
-variant, = sys.argv[1:]
+variant, scratch = sys.argv[1:]
 from impls import registry
 import numpy as np
 entry = registry.variants()[variant]
-os.environ.update(entry.variant.env)
+os.environ.update(entry.variant.environ(scratch))
 importlib.import_module(f"impls.{entry.backend}.runtime").configure(entry.variant, 1, "cpu")
 backend = registry.provider(entry, "profiler")
 ways = importlib.import_module(f"impls.{entry.backend}.experiments.per_op").WAYS
@@ -37,13 +37,12 @@ print(json.dumps([kernels(run, "cpu"), run.seconds]))
 
 @pytest.mark.slow
 @pytest.mark.parametrize("variant", PROFILED)
-def test_operations_of_the_host_have_names_and_lie_within_the_call(variant: str) -> None:
+def test_operations_of_the_host_have_names_and_lie_within_the_call(variant: str, tmp_path: Path) -> None:
     missing = registry.missing_modules(registry.variants()[variant])
     if missing:
         pytest.skip(f"not installed: {', '.join(missing)}")
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, variant], capture_output=True, text=True, timeout=120, cwd=ROOT
-    )
+    command = [sys.executable, "-c", SCRIPT, variant, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=ROOT)
     assert done.returncode == 0, done.stderr[-3000:]
     recorded, seconds = json.loads(done.stdout.splitlines()[-1])
     assert recorded

@@ -10,6 +10,8 @@ import pytest
 
 from impls import registry, specs
 
+pytestmark = pytest.mark.usefixtures("cheap_xla")
+
 IMPLS = Path(registry.__file__).parent
 BACKENDS = sorted({entry.backend for entry in registry.variants().values()})
 FUNCTIONS = ["build", "forward", "loss", "gradients", "train_step"]
@@ -53,7 +55,7 @@ def test_short_enough_for_a_page(backend: str, model: str) -> None:
 @each_backend
 @each_file
 def test_shape_comments_are_true(backend: str, model: str) -> None:
-    """Every comment is checked in at least one variant that runs its Python line by line, and none is wrong."""
+    """Every comment is checked in the first variants that together run all of these lines, and none is wrong."""
     variants = [
         entry
         for entry in registry.variants().values()
@@ -63,11 +65,15 @@ def test_shape_comments_are_true(backend: str, model: str) -> None:
     ]
     if not variants:
         pytest.skip(f"{backend} is not installed")
-    found = [trace(entry.name, model) for entry in variants]
-    wrong = {sentence for result in found for sentence in result["wrong"]}
-    assert not wrong
-    checked = {line for result in found for line in result["checked"]}
-    assert set(found[0]["all"]) - checked == set(), "comments that no run reached"
+    checked: set[int] = set()
+    for entry in sorted(variants, key=lambda entry: entry.variant.mode != "eager"):  # eager ones alone run all of it
+        found = trace(entry.name, model)
+        assert found["wrong"] == []
+        checked |= set(found["checked"])
+        unchecked = set(found["all"]) - checked
+        if not unchecked:
+            break
+    assert unchecked == set(), "comments that no run reached"
     assert len(checked) >= 3
 
 

@@ -33,7 +33,7 @@ def main(backend: str) -> None:
     variant = runner.host(backend).variant
     hide({module for entry in entries for module in entry.variant.requires} - {"numpy"} - set(variant.requires))
     with tempfile.TemporaryDirectory() as scratch:
-        os.environ.update({name: value.format(scratch=scratch) for name, value in variant.env})
+        os.environ.update(variant.environ(scratch))
         importlib.import_module(f"impls.{backend}.runtime").configure(variant, 1, "cpu")
         found = {}
         for name, sizes in SMALL.items():
