@@ -1,4 +1,4 @@
-"""Made-up documents that the tests of several rooms read, built once a session."""
+"""What the tests of several rooms share: made-up documents, helper modules, and what their processes are given."""
 
 import importlib.util
 import os
